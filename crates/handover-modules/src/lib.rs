@@ -1,1 +1,8 @@
-//! Being written.
+//! Ready-made consumers for handover. Each is a module of its own and says what it needs.
+//!
+//! Here is no broker, no worker and no queue: a consumer's parts are plain functions and types
+//! that can be used and tested without one.
+//!
+//! - [`scraper`]: fetch pages politely, find their links, pick fields out of them.
+
+pub mod scraper;
