@@ -51,7 +51,8 @@ pub trait Broker: Debug + Send + Sync {
     ///
     /// - **C1 send.** `Ok` means that every message is stored as firmly as the answer says. An error means that none is,
     ///   but for `Unavailable`, after which some may be: ids are chosen before the call, so sending the same batch again is
-    ///   one job each where `Caps::dedup` says so.
+    ///   one job each where `Caps::dedup` says so. An id belongs to one queue: sending one that is known in another queue
+    ///   is `Invalid`.
     /// - **C2 isolation.** Queues do not see each other. A body comes back byte for byte, empty and binary ones too.
     /// - **C9 limits.** What is above a limit of `Caps` is refused at once and whole, before anything is stored.
     /// - **C14 bound.** The unsettled messages of a queue (ready, delayed, held, leased) are never more than its capacity.
