@@ -11,6 +11,9 @@
 //!
 //! Absent by design: a list of pages still to visit. That is the queue's work.
 
+mod clock;
+pub mod polite;
 pub mod record;
 pub mod robots;
+pub mod robots_cache;
 pub mod url;
