@@ -1,0 +1,305 @@
+//! Sleeping and waking: the two wait lists of a buffer, and why no wake-up is missed.
+//!
+//! What lives here: a list of those who wait for one thing (room, or items), in order of arrival,
+//! threads and tasks alike; blocking a thread on it, polling a future on it. What does not: what
+//! is waited for (`ring.rs`); the list only calls the two closures it is given, `ready` and
+//! `attempt`.
+//!
+//! A waiter is a [`Waker`]. A thread that wants to sleep makes one that unparks it, so the list
+//! knows only one kind, and a thread may wake a task or a task a thread.
+//!
+//! # Why no wake-up is missed
+//!
+//! Told for receivers, who wait for items; for senders read "place" for "item" and "head" for
+//! "tail". Three things happen on each side, in this order:
+//!
+//! ```text
+//!   a receiver that found nothing           a sender
+//!   R1  enrols in the list and              S1  moves tail past a position: the item exists
+//!       stores the count of sleepers        S2  loads the count of sleepers
+//!   R2  looks at the ring once more         S3  if it is not 0: takes the first waiter out of
+//!   R3  sleeps only if R2 saw nothing           the list and wakes it
+//! ```
+//!
+//! **1. The second look and the count cannot both be too early.** R1's store, R2's load of tail,
+//! S1's exchange and S2's load are all `SeqCst`, so they have one order on which all threads agree.
+//! If R2 did not see the item, R2 is before S1 in that order; so R1, R2, S1, S2 stand in this order,
+//! and S2 sees the count that R1 stored, or a later one. Either R2 sees the item, or S2 sees the
+//! sleeper. (Closing is S1 to S3 with "all waiters" for "the first".)
+//!
+//! **2. Every wake-up leads to a look.** Taking a waiter out of the list gives it a *baton*: the
+//! duty to look at the ring for one item. Whoever holds the baton spends it in one of two ways:
+//! it makes an `attempt` that *begins after* it has learned that it was taken out (`withdraw`), or
+//! it gives the baton to the next waiter (`abandon`, when a future is dropped). Beginning after
+//! matters: a receiver that found its item by the second look, then left the list and ignored that
+//! it had been woken meanwhile, would lose the wake-up of an item that is still there.
+//!
+//! **3. So nobody sleeps beside an item.** Let a receiver be asleep: enrolled, and its second look
+//! saw an empty ring. From that moment on, *the items in the ring are at most the batons
+//! outstanding plus the senders between S1 and S3*. It holds at first, with no item at all. A send
+//! adds one item and one sender; by 1 and because the sleeper is in the list, S3 turns that
+//! sender into a baton. An attempt that takes items takes at least one, and spends one baton, or
+//! none; an attempt that finds nothing saw the ring empty, and at that moment nothing is owed. A
+//! baton passed on stays one. When no sender is on its way and no baton is outstanding, no item is
+//! left: the sleeper is right to sleep.
+//!
+//! One waiter is woken for one item; all only on closing. Nothing here bounds how long a *woken*
+//! waiter takes to look: a future that was woken and is neither polled nor dropped keeps its baton.
+//!
+//! # Fairness
+//!
+//! Waiters are woken in order of arrival. A newcomer may take an item before a woken waiter gets
+//! to run; the woken one then enrols again with its old ticket, in front of all that came later.
+
+use std::collections::BTreeMap;
+use std::task::{Context, Wake, Waker};
+use std::time::Instant;
+
+use crate::backoff::Backoff;
+use crate::sync::Ordering::{Acquire, Release, SeqCst};
+use crate::sync::{self, Arc, AtomicBool, AtomicUsize, Mutex, Padded, Thread, lock};
+
+/// Those who wait for one thing, first come, first woken.
+#[derive(Debug, Default)]
+pub(crate) struct WaitList {
+    /// How many wait in `queue`. Written under its lock, read by all without.
+    sleepers: Padded<AtomicUsize>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// Tickets are given once and never again; 2^64 of them do not run out.
+    next_ticket: u64,
+    /// By ticket, so the first is the one that came first, and anyone can leave in O(log n).
+    waiting: BTreeMap<u64, Waker>,
+}
+
+/// A waiter's own memory of its place in the list.
+#[derive(Debug, Default)]
+pub(crate) struct Seat {
+    /// Kept from the first enrolment to the end, so that a waiter who looked in vain does not
+    /// lose its place.
+    ticket: Option<u64>,
+    /// Enrolled by this waiter, and not yet withdrawn by it. The list may have let it go already:
+    /// then this waiter holds a baton.
+    seated: bool,
+}
+
+impl WaitList {
+    /// How many wait at this moment.
+    pub(crate) fn sleepers(&self) -> usize {
+        self.sleepers.load(SeqCst)
+    }
+
+    /// R1: enters the list. The caller must look once more before it sleeps.
+    fn enrol(&self, seat: &mut Seat, waker: Waker) {
+        let mut queue = lock(&self.queue);
+        let ticket = *seat.ticket.get_or_insert_with(|| {
+            queue.next_ticket += 1;
+            queue.next_ticket
+        });
+        seat.seated = true;
+        queue.waiting.insert(ticket, waker);
+        // SeqCst: the first half of argument 1.
+        self.sleepers.store(queue.waiting.len(), SeqCst);
+        drop(queue);
+        sync::total_order_point();
+    }
+
+    /// Leaves the list, if not already taken out of it; either way a baton, if any, is now known
+    /// to the caller, who makes an attempt next.
+    fn withdraw(&self, seat: &mut Seat) {
+        drop(self.leave(seat));
+    }
+
+    /// Leaves the list for good: a baton is given to the next waiter.
+    pub(crate) fn abandon(&self, seat: &mut Seat) {
+        if seat.seated && self.leave(seat).is_none() {
+            self.notify(1);
+        }
+    }
+
+    /// Gives back the waker if the seat was still in the list; it is dropped outside the lock.
+    fn leave(&self, seat: &mut Seat) -> Option<Waker> {
+        seat.seated = false;
+        let ticket = seat.ticket?;
+        let mut queue = lock(&self.queue);
+        let waker = queue.waiting.remove(&ticket);
+        if waker.is_some() {
+            self.sleepers.store(queue.waiting.len(), SeqCst);
+        }
+        waker
+    }
+
+    /// Whether the seat is still in the list; if so, `waker` is now the one to be woken.
+    fn still_waits(&self, seat: &Seat, waker: &Waker) -> bool {
+        let Some(ticket) = seat.ticket else { return false };
+        if let Some(enrolled) = lock(&self.queue).waiting.get(&ticket) {
+            if enrolled.will_wake(waker) {
+                return true;
+            }
+        } else {
+            return false;
+        }
+        // Cloned and dropped outside the lock: both may run code of the caller.
+        let mut waker = waker.clone();
+        let mut queue = lock(&self.queue);
+        let Some(enrolled) = queue.waiting.get_mut(&ticket) else { return false };
+        std::mem::swap(enrolled, &mut waker);
+        drop(queue);
+        true
+    }
+
+    /// S2 and S3: wakes the first `count` waiters, after `count` things have appeared.
+    #[inline]
+    pub(crate) fn notify(&self, count: usize) {
+        sync::total_order_point();
+        // SeqCst: the second half of argument 1. The caller's exchange stands before it.
+        if self.sleepers.load(SeqCst) > 0 {
+            self.wake_first(count);
+        }
+    }
+
+    #[cold]
+    fn wake_first(&self, count: usize) {
+        let mut first = None;
+        let mut others = Vec::new();
+        let mut queue = lock(&self.queue);
+        for _ in 0..count {
+            let Some((_, waker)) = queue.waiting.pop_first() else { break };
+            if first.is_none() {
+                first = Some(waker); // Most often the only one: no allocation under the lock.
+            } else {
+                others.push(waker);
+            }
+        }
+        self.sleepers.store(queue.waiting.len(), SeqCst);
+        drop(queue);
+        first.into_iter().chain(others).for_each(Waker::wake);
+    }
+
+    /// Wakes everybody, after the end has come.
+    pub(crate) fn notify_all(&self) {
+        self.notify(usize::MAX);
+    }
+
+    /// Blocks the thread until `attempt` succeeds or the deadline has passed.
+    ///
+    /// `attempt` gives back its input when it must wait, and so does this method when the deadline
+    /// has passed; without one it always succeeds. `ready` says whether an attempt is worth it.
+    pub(crate) fn block<S, R>(
+        &self,
+        deadline: Option<Instant>,
+        ready: impl Fn() -> bool,
+        mut state: S,
+        mut attempt: impl FnMut(S) -> Result<R, S>,
+    ) -> Result<R, S> {
+        let mut seat = Seat::default();
+        let mut parker = None;
+        loop {
+            if deadline.is_some_and(|deadline| sync::now() >= deadline) {
+                return Err(state);
+            }
+            // Most waits end within a few microseconds, and sleeping costs more than that.
+            let mut backoff = Backoff::new();
+            while !backoff.is_spent() {
+                if ready() {
+                    state = match attempt(state) {
+                        Ok(done) => return Ok(done),
+                        Err(state) => state,
+                    };
+                }
+                backoff.await_other();
+            }
+            let parker = parker.get_or_insert_with(Parker::new);
+            self.enrol(&mut seat, Waker::from(Arc::clone(parker)));
+            if !ready() {
+                parker.park(deadline);
+            }
+            self.withdraw(&mut seat);
+            state = match attempt(state) {
+                Ok(done) => return Ok(done),
+                Err(state) => state,
+            };
+        }
+    }
+
+    /// Polls a future that waits for `attempt` to succeed; gives the input back while it must
+    /// wait. A future that is dropped before must `abandon` its seat.
+    pub(crate) fn poll<S, R>(
+        &self,
+        seat: &mut Seat,
+        context: &mut Context<'_>,
+        ready: impl Fn() -> bool,
+        mut state: S,
+        mut attempt: impl FnMut(S) -> Result<R, S>,
+    ) -> Result<R, S> {
+        if seat.seated {
+            if self.still_waits(seat, context.waker()) {
+                // Nobody took it out of the list, so by argument 3 nothing is there for it.
+                return Err(state);
+            }
+            seat.seated = false;
+        }
+        loop {
+            state = match attempt(state) {
+                Ok(done) => {
+                    *seat = Seat::default();
+                    return Ok(done);
+                }
+                Err(state) => state,
+            };
+            self.enrol(seat, context.waker().clone());
+            if !ready() {
+                return Err(state);
+            }
+            self.withdraw(seat);
+        }
+    }
+}
+
+/// A blocked thread, as a waker.
+#[derive(Debug)]
+struct Parker {
+    thread: Thread,
+    /// Set by the one who wakes, cleared by the sleeper: `park` may return without reason, and
+    /// may be cut short by an unpark that was meant for somebody else's use of this thread.
+    woken: AtomicBool,
+}
+
+impl Parker {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { thread: sync::current(), woken: AtomicBool::new(false) })
+    }
+
+    /// Sleeps until woken or until the deadline.
+    ///
+    /// A wake-up of an earlier enrolment may arrive late and end a later sleep early; that is why
+    /// the caller asks the list, and not this flag, whether it was taken out.
+    fn park(&self, deadline: Option<Instant>) {
+        // Acquire pairs with the Release in `wake`; what the waker did is visible to the sleeper.
+        while !self.woken.swap(false, Acquire) {
+            let Some(deadline) = deadline else {
+                sync::park();
+                continue;
+            };
+            let left = deadline.saturating_duration_since(sync::now());
+            if left.is_zero() {
+                return;
+            }
+            sync::park_timeout(left);
+        }
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Release);
+        self.thread.unpark();
+    }
+}
