@@ -1,0 +1,344 @@
+//! `cargo xtask test`: the groups in their order, what narrows them, and the sum at the end. How a
+//! program is run and counted is in [`crate::run`]; jobs that need the network are in
+//! [`crate::ci`].
+//!
+//! Everything is built in debug with the flags of the environment, the same for every group, so
+//! that nothing is built twice: `clippy` and `docs` share the metadata of the dependencies, and
+//! `test` and `crawl` their code. All cargo runs name the whole workspace where they can, because
+//! another set of packages is another set of features, and that builds the dependencies again.
+
+use crate::run::{Program, Stopwatch, Tally};
+use crate::setup;
+use crate::site::Site;
+use crate::tidy;
+use crate::workspace::{self, Member};
+use std::path::Path;
+
+/// The feature of `handover-cli` that lets the crawl test be built.
+const SITE_FEATURE: &str = "handover-cli/site-test";
+
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Args {
+    /// Run only these groups, or only the tests of these crates (repeatable).
+    #[arg(long, value_name = "CRATE|GROUP")]
+    only: Vec<String>,
+    /// Leave these groups, or the tests of these crates, out (repeatable).
+    #[arg(long, value_name = "CRATE|GROUP")]
+    without: Vec<String>,
+    /// Run the tests' longer forms: HANDOVER_LONG=1 in their environment.
+    #[arg(long)]
+    long: bool,
+}
+
+/// The groups, in the order in which they run: what fails soonest comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    Tidy,
+    Fmt,
+    Clippy,
+    Test,
+    Docs,
+    Crawl,
+}
+
+impl Group {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Tidy, Self::Fmt, Self::Clippy, Self::Test, Self::Docs, Self::Crawl];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tidy => "tidy",
+            Self::Fmt => "fmt",
+            Self::Clippy => "clippy",
+            Self::Test => "test",
+            Self::Docs => "docs",
+            Self::Crawl => "crawl",
+        }
+    }
+}
+
+/// What is run: the groups, and of which crates the tests.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    groups: Vec<Group>,
+    /// Empty: all of them.
+    crates: Vec<String>,
+    excluded: Vec<String>,
+    long: bool,
+}
+
+impl Plan {
+    pub(crate) fn everything() -> Self {
+        Self { groups: Group::ALL.to_vec(), crates: vec![], excluded: vec![], long: false }
+    }
+
+    fn new(args: &Args, members: &[Member]) -> Result<Self, String> {
+        let (mut groups, mut crates) = sort_names(&args.only, members)?;
+        let (groups_out, excluded) = sort_names(&args.without, members)?;
+        if !crates.is_empty() && !groups.contains(&Group::Test) {
+            groups.push(Group::Test);
+        }
+        if args.only.is_empty() {
+            groups = Group::ALL.to_vec();
+        }
+        groups = Group::ALL
+            .into_iter()
+            .filter(|g| groups.contains(g) && !groups_out.contains(g))
+            .collect();
+        let named_crates = !crates.is_empty();
+        crates.retain(|name| !excluded.contains(name));
+        let no_crate_left = named_crates && crates.is_empty() || excluded.len() == members.len();
+        if no_crate_left {
+            groups.retain(|&g| g != Group::Test);
+        }
+        if groups.is_empty() {
+            return Err("--only and --without leave nothing to run; name fewer".to_owned());
+        }
+        Ok(Self { groups, crates, excluded, long: args.long })
+    }
+
+    /// Cargo's words for the crates whose tests are meant.
+    fn packages(&self) -> Vec<&str> {
+        if self.crates.is_empty() {
+            let excluded = self.excluded.iter().flat_map(|name| ["--exclude", name]);
+            return std::iter::once("--workspace").chain(excluded).collect();
+        }
+        self.crates.iter().flat_map(|name| ["-p", name.as_str()]).collect()
+    }
+
+    /// The same, for the documentation's examples, which only libraries have.
+    fn packages_with_docs<'a>(&'a self, root: &Path, members: &'a [Member]) -> Vec<&'a str> {
+        if self.crates.is_empty() {
+            return self.packages();
+        }
+        let libs = members.iter().filter(|m| self.crates.contains(&m.name) && m.has_lib(root));
+        libs.flat_map(|m| ["-p", m.name.as_str()]).collect()
+    }
+}
+
+fn sort_names(names: &[String], members: &[Member]) -> Result<(Vec<Group>, Vec<String>), String> {
+    let (mut groups, mut crates) = (Vec::new(), Vec::new());
+    for name in names.iter().flat_map(|n| n.split(',')) {
+        if let Some(group) = Group::ALL.into_iter().find(|g| g.name() == name) {
+            groups.push(group);
+        } else if members.iter().any(|m| m.name == name) {
+            crates.push(name.to_owned());
+        } else {
+            let groups = Group::ALL.map(Group::name).join(", ");
+            let crates: Vec<&str> = members.iter().map(|m| m.name.as_str()).collect();
+            return Err(format!(
+                "nothing is called {name:?}; groups: {groups}; crates: {}",
+                crates.join(", ")
+            ));
+        }
+    }
+    Ok((groups, crates))
+}
+
+pub(crate) fn main(root: &Path, args: &Args) -> Result<bool, String> {
+    let members = workspace::members(root)?;
+    let plan = Plan::new(args, &members)?;
+    tell_narrowing(args);
+    let mut results = Vec::new();
+    for &group in &plan.groups {
+        results.push(timed(group.name(), || run_group(root, &members, &plan, group)));
+    }
+    Ok(close(&results))
+}
+
+fn tell_narrowing(args: &Args) {
+    if !args.only.is_empty() {
+        println!("narrowed: only {} (--only)", args.only.join(", "));
+    }
+    if !args.without.is_empty() {
+        println!("narrowed: without {} (--without)", args.without.join(", "));
+    }
+}
+
+/// What a group came to.
+#[derive(Debug)]
+pub(crate) struct GroupResult {
+    name: &'static str,
+    tally: Tally,
+    took: String,
+}
+
+/// Runs one group with its name and time around its output. An error is a failure of the group,
+/// not the end: the groups after it have something to say too.
+pub(crate) fn timed(
+    name: &'static str,
+    run: impl FnOnce() -> Result<Tally, String>,
+) -> GroupResult {
+    println!("\n== {name}");
+    let watch = Stopwatch::start();
+    let tally = run().unwrap_or_else(|why| {
+        println!("{name}: {why}");
+        Tally::one(false)
+    });
+    let took = watch.read();
+    println!("== {name}: {} in {took}", if tally.failed == 0 { "ok" } else { "FAILED" });
+    GroupResult { name, tally, took }
+}
+
+/// Prints the table and the closing line that a reader of the log looks for; whether all is well.
+pub(crate) fn close(results: &[GroupResult]) -> bool {
+    let mut sum = Tally::default();
+    println!();
+    for GroupResult { name, tally, took } in results {
+        let word = if tally.failed == 0 { "ok" } else { "FAILED" };
+        println!(
+            "{name:10} {word:6} {:>5} passed {:>3} failed  {took}",
+            tally.passed, tally.failed
+        );
+        sum.add(*tally);
+    }
+    println!("\n{} passed, {} failed", sum.passed, sum.failed);
+    sum.failed == 0
+}
+
+pub(crate) fn run_group(
+    root: &Path,
+    members: &[Member],
+    plan: &Plan,
+    group: Group,
+) -> Result<Tally, String> {
+    match group {
+        Group::Tidy => tidy::main(root).map(Tally::one),
+        Group::Fmt => Program::cargo(root).args(["fmt", "--all", "--check"]).ok().map(Tally::one),
+        Group::Clippy => clippy(root, members).map(Tally::one),
+        Group::Test => test(root, members, plan),
+        Group::Docs => docs(root).map(Tally::one),
+        Group::Crawl => crawl(root, members, plan),
+    }
+}
+
+/// The crawl test's target exists only with its feature; without it nothing would lint the file.
+fn site_feature(members: &[Member]) -> &'static [&'static str] {
+    let cli = members.iter().find(|m| m.name == "handover-cli");
+    if cli.is_some_and(|m| m.manifest.get("features", "site-test").is_some()) {
+        return &["--features", SITE_FEATURE];
+    }
+    &[]
+}
+
+fn clippy(root: &Path, members: &[Member]) -> Result<bool, String> {
+    Program::cargo(root)
+        .args(["clippy", "--workspace", "--all-targets"])
+        .args(site_feature(members))
+        .args(["--", "-D", "warnings"])
+        .ok()
+}
+
+fn test(root: &Path, members: &[Member], plan: &Plan) -> Result<Tally, String> {
+    let program = |args: &[&str], packages: Vec<&str>| {
+        let program = Program::cargo(root).args(["test", "--no-fail-fast"]);
+        let program = program.args(args).args(packages);
+        if plan.long { program.env("HANDOVER_LONG", "1") } else { program }
+    };
+    let mut tally = program(&["--all-targets"], plan.packages()).tests()?;
+    let packages = plan.packages_with_docs(root, members);
+    if !packages.is_empty() {
+        // `--all-targets` leaves the documentation's examples out.
+        tally.add(program(&["--doc"], packages).tests()?);
+    }
+    Ok(tally)
+}
+
+/// Libraries only: the binary `handover` would write over the pages of the library `handover`.
+fn docs(root: &Path) -> Result<bool, String> {
+    Program::cargo(root)
+        .args(["doc", "--workspace", "--no-deps", "--lib"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .ok()
+}
+
+fn crawl(root: &Path, members: &[Member], plan: &Plan) -> Result<Tally, String> {
+    let feature = site_feature(members);
+    if feature.is_empty() {
+        return Err("crates/handover-cli has no feature site-test; add it, and the test \
+                    crawl_site that needs it"
+            .to_owned());
+    }
+    let site = Site::start(&setup::site_needs()?)?;
+    println!("serving {} at {}", site.tree.display(), site.url);
+    let program = Program::cargo(root)
+        .args(["test", "--workspace"])
+        .args(feature)
+        .args(["--test", "crawl_site", "--", "--nocapture"])
+        .env("HANDOVER_SITE", &site.url)
+        .env("HANDOVER_SITE_TREE", &site.tree.to_string_lossy())
+        .env("HANDOVER_SITE_LOG", &site.log.to_string_lossy());
+    if plan.long { program.env("HANDOVER_LONG", "1") } else { program }.tests()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Manifest;
+
+    fn members() -> Vec<Member> {
+        ["a", "b"]
+            .map(|name| Member {
+                name: name.to_owned(),
+                dir: format!("crates/{name}"),
+                manifest: Manifest::default(),
+            })
+            .to_vec()
+    }
+
+    fn plan(only: &[&str], without: &[&str]) -> Result<Plan, String> {
+        let names = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+        let args = Args { only: names(only), without: names(without), long: false };
+        Plan::new(&args, &members())
+    }
+
+    #[test]
+    fn without_narrowing_every_group_runs_over_the_whole_workspace() {
+        let plan = plan(&[], &[]).unwrap();
+        assert_eq!(plan, Plan::everything());
+        assert_eq!(plan.packages(), ["--workspace"]);
+    }
+
+    #[test]
+    fn only_a_crate_is_the_tests_of_that_crate() {
+        let plan = plan(&["b"], &[]).unwrap();
+        assert_eq!(plan.groups, [Group::Test]);
+        assert_eq!(plan.packages(), ["-p", "b"]);
+    }
+
+    #[test]
+    fn groups_and_crates_add_up_and_run_in_their_order() {
+        let plan = plan(&["crawl,a", "tidy"], &[]).unwrap();
+        assert_eq!(plan.groups, [Group::Tidy, Group::Test, Group::Crawl]);
+        assert_eq!(plan.packages(), ["-p", "a"]);
+    }
+
+    #[test]
+    fn without_takes_away_groups_and_crates() {
+        let plan = plan(&[], &["crawl", "b"]).unwrap();
+        assert!(!plan.groups.contains(&Group::Crawl));
+        assert_eq!(plan.packages(), ["--workspace", "--exclude", "b"]);
+    }
+
+    #[test]
+    fn a_name_that_is_nothing_is_refused_with_what_there_is() {
+        let why = plan(&["c"], &[]).unwrap_err();
+        assert!(why.contains("\"c\"") && why.contains("crawl") && why.contains("a, b"), "{why}");
+    }
+
+    #[test]
+    fn a_narrowing_that_leaves_nothing_is_refused() {
+        assert!(plan(&["a"], &["a"]).is_err());
+        assert!(plan(&["tidy"], &["tidy"]).is_err());
+        let no_tests = plan(&[], &["a", "b"]).unwrap();
+        assert!(!no_tests.groups.contains(&Group::Test));
+    }
+
+    #[test]
+    fn a_group_that_cannot_run_has_failed() {
+        let result = timed("broken", || Err("no".to_owned()));
+        assert_eq!(result.tally, Tally::one(false));
+        assert!(!close(&[result]));
+        assert!(close(&[timed("well", || Ok(Tally::one(true)))]));
+    }
+}
