@@ -106,12 +106,16 @@ impl Plan {
         self.crates.iter().flat_map(|name| ["-p", name.as_str()]).collect()
     }
 
-    /// The same, for the documentation's examples, which only libraries have.
+    /// The same, for the documentation's examples, which only libraries have: cargo refuses a
+    /// selection without any.
     fn packages_with_docs<'a>(&'a self, root: &Path, members: &'a [Member]) -> Vec<&'a str> {
-        if self.crates.is_empty() {
+        if self.crates.is_empty() && self.excluded.is_empty() {
             return self.packages();
         }
-        let libs = members.iter().filter(|m| self.crates.contains(&m.name) && m.has_lib(root));
+        let meant = |name: &String| {
+            (self.crates.is_empty() || self.crates.contains(name)) && !self.excluded.contains(name)
+        };
+        let libs = members.iter().filter(|m| meant(&m.name) && m.has_lib(root));
         libs.flat_map(|m| ["-p", m.name.as_str()]).collect()
     }
 }
@@ -204,7 +208,7 @@ pub(crate) fn run_group(
 ) -> Result<Tally, String> {
     match group {
         Group::Tidy => tidy::main(root).map(Tally::one),
-        Group::Fmt => Program::cargo(root).args(["fmt", "--all", "--check"]).ok().map(Tally::one),
+        Group::Fmt => fmt(root).map(Tally::one),
         Group::Clippy => clippy(root, members).map(Tally::one),
         Group::Test => test(root, members, plan),
         Group::Docs => docs(root).map(Tally::one),
@@ -219,6 +223,15 @@ fn site_feature(members: &[Member]) -> &'static [&'static str] {
         return &["--features", SITE_FEATURE];
     }
     &[]
+}
+
+/// Names the files only: what is wrong with them is mended by a program anyway.
+fn fmt(root: &Path) -> Result<bool, String> {
+    let ok = Program::cargo(root).args(["fmt", "--all", "--check", "--", "-l"]).ok()?;
+    if !ok {
+        println!("fmt: run `cargo fmt --all`");
+    }
+    Ok(ok)
 }
 
 fn clippy(root: &Path, members: &[Member]) -> Result<bool, String> {
@@ -318,6 +331,21 @@ mod tests {
         let plan = plan(&[], &["crawl", "b"]).unwrap();
         assert!(!plan.groups.contains(&Group::Crawl));
         assert_eq!(plan.packages(), ["--workspace", "--exclude", "b"]);
+    }
+
+    #[test]
+    fn only_libraries_have_examples_in_their_documentation() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("crates/a/src")).unwrap();
+        std::fs::write(root.path().join("crates/a/src/lib.rs"), "").unwrap();
+        let docs = |only: &[&str], without: &[&str]| {
+            let plan = plan(only, without).unwrap();
+            plan.packages_with_docs(root.path(), &members()).join(" ")
+        };
+        assert_eq!(docs(&[], &[]), "--workspace");
+        assert_eq!(docs(&["a", "b"], &[]), "-p a");
+        assert_eq!(docs(&[], &["b"]), "-p a");
+        assert_eq!(docs(&[], &["a"]), "");
     }
 
     #[test]
