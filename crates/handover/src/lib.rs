@@ -7,12 +7,16 @@
 //!   out and settled), [`broker`] (the seam), [`inspect`] (looking and steering).
 //! - [`memory`]: the memory broker, which is the contract written to be read.
 //! - [`results`]: where outcomes live. [`backend`]: a broker and its result store together.
+//! - [`task`]: a named function with typed arguments. [`client`]: sends jobs and waits for results. [`outcome`] and [`retry`]:
+//!   how an attempt ended and what becomes of it. [`worker`]: receives, executes, settles.
 //!
 //! What does not live here: brokers with a dependency of their own (`handover-sqlite` and its sisters), ready-made
 //! consumers (`handover-modules`), and the command line (`handover-cli`).
 
+pub mod backend;
 pub mod broker;
 pub mod caps;
+pub mod client;
 pub mod clock;
 pub mod delivery;
 pub mod error;
@@ -21,16 +25,28 @@ pub mod inspect;
 pub mod limits;
 pub mod memory;
 pub mod message;
+pub mod outcome;
 pub mod queue;
 pub mod results;
+pub mod retry;
+pub mod task;
+pub mod worker;
 
+pub use backend::Backend;
 pub use broker::{BoxFuture, Broker, BrokerExt};
 pub use caps::{Attempts, Bound, Caps, Dedup, Durability, LeaseKind, Ordering};
+pub use client::{Client, Job, JobError, NewJob};
 pub use delivery::{Ask, Delivery, Fate, Receipt, Room, Sent, Settle};
 pub use error::{Error, ErrorKind, Result};
 pub use id::JobId;
 pub use inspect::{Explanation, Inspect, JobFilter, JobInfo, JobPage, JobState, QueueInfo, Steer};
 pub use memory::MemoryBroker;
 pub use message::{Headers, Message, Priority, QueueName};
+pub use outcome::{Failure, Outcome};
 pub use queue::QueueSettings;
-pub use results::{Put, Record, ResultCaps, ResultStore, Status};
+pub use results::{MemoryResults, Put, Record, ResultCaps, ResultStore, Status};
+pub use retry::RetryPolicy;
+pub use task::{Envelope, Task};
+pub use worker::{
+    CancelReason, CancelSignal, Context, Health, RunningWorker, Stopper, Worker, WorkerStats,
+};

@@ -7,10 +7,15 @@
 //! The stores: `memory.rs`, `file.rs` (JSON Lines), `both.rs` (several at once). A store in a database lives in that
 //! database's crate.
 
+mod memory;
+mod waiters;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use memory::MemoryResults;
 
 use crate::broker::BoxFuture;
 use crate::caps::Durability;

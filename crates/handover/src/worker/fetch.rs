@@ -1,0 +1,135 @@
+//! Fetching: asks the broker for as much as there are free slots, and hands it to the executors over a bounded buffer.
+//!
+//! A slot is a permit that travels with the job and comes back when the job is settled, so the worker never holds more
+//! than `concurrency + prefetch` leases.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use handover_buffer::Sender;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::cancel::{CancelSignal, Canceller};
+use super::{Phase, Shared};
+use crate::broker::BrokerExt;
+use crate::clock;
+use crate::delivery::{Ask, Delivery};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A delivery on its way to an executor.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) delivery: Delivery,
+    pub(super) cancel: CancelSignal,
+    pub(super) canceller: Canceller,
+    pub(super) slot: OwnedSemaphorePermit,
+}
+
+/// How long one receive sleeps; then it is asked again, which shows that the broker still answers.
+const WAIT: Duration = Duration::from_secs(20);
+/// The same for a worker that ends when its queues are empty: how often it looks whether they are.
+const WAIT_UNTIL_EMPTY: Duration = Duration::from_millis(200);
+const REST_MAX: Duration = Duration::from_secs(5);
+
+/// Fetches until the worker stops, or its queues are empty where it was asked to end then.
+pub(super) async fn run(shared: Arc<Shared>, work: Sender<Work>) -> Result<()> {
+    let mut rest = Duration::from_millis(50);
+    loop {
+        let Some(slots) = free_slots(&shared).await else { return Ok(()) };
+        let until_empty = shared.config.until_empty;
+        let wait = if until_empty { WAIT_UNTIL_EMPTY } else { WAIT };
+        let ask = Ask::new(slots.num_permits()).wait(wait).lease(shared.config.lease);
+        let received = tokio::select! {
+            biased;
+            () = shared.at_least(Phase::Draining) => return Ok(()),
+            received = shared.backend.broker.receive(&shared.config.queues, ask) => received,
+        };
+        match received {
+            Ok(deliveries) => {
+                rest = Duration::from_millis(50);
+                shared.note_receive();
+                let none = deliveries.is_empty();
+                hand_out(&shared, &work, deliveries, slots).await;
+                if none && until_empty && is_empty(&shared).await? {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                tracing::warn!(%error, ?rest, "the broker is away; asking again");
+                shared.note_outage(&error);
+                tokio::select! {
+                    () = shared.at_least(Phase::Draining) => return Ok(()),
+                    () = tokio::time::sleep(rest) => {}
+                }
+                rest = (rest * 2).min(REST_MAX);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// At least one slot, and all that are free up to a batch; `None` when the worker stops.
+async fn free_slots(shared: &Arc<Shared>) -> Option<OwnedSemaphorePermit> {
+    let mut slots = tokio::select! {
+        biased;
+        () = shared.at_least(Phase::Draining) => return None,
+        slot = Arc::clone(&shared.slots).acquire_owned() => slot.ok()?,
+    };
+    let batch_max = shared.backend.broker.caps().batch_max;
+    let more = shared.slots.available_permits().min(batch_max.saturating_sub(1));
+    if let Ok(more) =
+        Arc::clone(&shared.slots).try_acquire_many_owned(u32::try_from(more).unwrap_or(u32::MAX))
+    {
+        slots.merge(more);
+    }
+    Some(slots)
+}
+
+async fn hand_out(
+    shared: &Shared,
+    work: &Sender<Work>,
+    deliveries: Vec<Delivery>,
+    mut slots: OwnedSemaphorePermit,
+) {
+    // The leases began when the broker answered, not when it was asked: a receive may have slept for long.
+    let answered = clock::now();
+    for delivery in deliveries {
+        let Some(slot) = slots.split(1) else {
+            tracing::error!(
+                "the broker delivered more than it was asked for; the lease of the rest will run out"
+            );
+            return;
+        };
+        let (canceller, cancel) = Canceller::new();
+        shared.leases.hold(delivery.receipt.clone(), canceller.clone(), answered);
+        let item = Work { delivery, cancel, canceller, slot };
+        // There is a place in the buffer for every slot, so this never waits; it fails only when no executor is left.
+        if work.send_async(item).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// True where nothing is left in the worker's queues, not even with another worker.
+async fn is_empty(shared: &Shared) -> Result<bool> {
+    let inspect = shared.backend.broker.inspector()?;
+    for name in &shared.config.queues {
+        let info = match inspect.queue(name).await {
+            Ok(info) => info,
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if info.is_some_and(|info| info.depth() + info.parked > 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The error of a worker whose broker cannot say whether its queues are empty.
+pub(super) fn cannot_end() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "this broker cannot tell when its queues are empty; stop the worker yourself",
+    )
+}

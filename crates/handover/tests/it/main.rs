@@ -1,0 +1,5 @@
+//! The tests of the crate from outside: client and worker over the memory broker.
+
+#![allow(clippy::unwrap_used, reason = "a test that unwraps shows where it failed")]
+
+mod worker;
