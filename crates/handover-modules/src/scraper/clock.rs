@@ -1,4 +1,6 @@
-//! The scraper's look at a clock, in one place. Nothing else here may read one.
+//! The scraper's two looks at a clock, in one place. Nothing else here may read one.
+
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
@@ -6,4 +8,9 @@ use tokio::time::Instant;
 #[allow(clippy::disallowed_methods, reason = "the one place of the scraper that reads it")]
 pub(super) fn now() -> Instant {
     Instant::now()
+}
+/// The wall clock, only for comparing with a date that a server wrote.
+#[allow(clippy::disallowed_methods, reason = "the one place of the scraper that reads it")]
+pub(super) fn wall() -> SystemTime {
+    SystemTime::now()
 }

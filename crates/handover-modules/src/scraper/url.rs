@@ -293,8 +293,12 @@ fn normalise(mut url: Url) -> Result<PageUrl, UrlError> {
         let kind = UrlErrorKind::Scheme(redact(url.scheme()));
         return Err(UrlError::new(kind, url.as_str()));
     }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(UrlError::new(UrlErrorKind::Invalid("no host".into()), url.as_str()));
+    // The standard for addresses lets a few characters into a host that no name or request can
+    // hold; better here than as a failed request.
+    let host = url.host_str().unwrap_or_default();
+    let usable = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    if host.is_empty() || !host.bytes().all(usable) {
+        return Err(UrlError::new(UrlErrorKind::Invalid("no usable host".into()), url.as_str()));
     }
     url.set_fragment(None);
     if url.path().contains('%') {

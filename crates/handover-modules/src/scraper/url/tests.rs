@@ -73,7 +73,9 @@ fn what_cannot_be_crawled_is_refused_with_its_kind() {
         let error = base.join(link).unwrap_err();
         assert!(matches!(error.kind(), UrlErrorKind::Scheme(_)), "{link}: {error}");
     }
-    for text in ["", "example.org", "/a", "http://", "http://a b/", "http://a:99999/"] {
+    for text in
+        ["", "example.org", "/a", "http://", "http://a b/", "http://a`b/", "http://a:99999/"]
+    {
         let error = PageUrl::parse(text).unwrap_err();
         assert!(matches!(error.kind(), UrlErrorKind::Invalid(_)), "{text}: {error}");
     }
