@@ -170,7 +170,18 @@ impl Worker {
         F: Fn(Context, A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = std::result::Result<R, Failure>> + Send + 'static,
     {
-        self.add(task.name(), Handler::typed(&task, handler)).queue(task.queue_name())
+        self.handle_in(task.queue_name(), task, handler)
+    }
+
+    /// Runs `handler` for the jobs of `task`, and receives from `queue` instead of the task's own.
+    pub fn handle_in<A, R, F, Fut>(self, queue: &str, task: Task<A, R>, handler: F) -> Self
+    where
+        A: DeserializeOwned + Send + 'static,
+        R: Serialize + 'static,
+        F: Fn(Context, A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = std::result::Result<R, Failure>> + Send + 'static,
+    {
+        self.add(task.name(), Handler::typed(&task, handler)).queue(queue)
     }
 
     /// Runs a handler that blocks its thread, on a thread pool of its own. It cannot be dropped: one that ignores
