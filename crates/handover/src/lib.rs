@@ -44,7 +44,10 @@ pub use memory::MemoryBroker;
 pub use message::{Headers, Message, Priority, QueueName};
 pub use outcome::{Failure, Outcome};
 pub use queue::QueueSettings;
-pub use results::{MemoryResults, Put, Record, ResultCaps, ResultStore, Status};
+pub use results::{
+    BothResults, FileResults, FileResultsOptions, MemoryResults, Put, Record, ResultCaps,
+    ResultStore, Status,
+};
 pub use retry::RetryPolicy;
 pub use task::{Envelope, Task};
 pub use worker::{

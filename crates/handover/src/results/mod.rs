@@ -5,8 +5,10 @@
 //! repeat's result finds the first one there and changes nothing. That is why `put` keeps what is final.
 //!
 //! The stores: `memory.rs`, `file.rs` (JSON Lines), `both.rs` (several at once). A store in a database lives in that
-//! database's crate.
+//! database's crate. `waiters.rs` is the bell that the stores of this crate share.
 
+mod both;
+mod file;
 mod memory;
 mod waiters;
 
@@ -15,6 +17,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use both::BothResults;
+pub use file::{FileResults, FileResultsOptions};
 pub use memory::MemoryResults;
 
 use crate::broker::BoxFuture;
