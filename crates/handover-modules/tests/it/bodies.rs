@@ -26,7 +26,7 @@ async fn a_plain_page_arrives_with_its_facts() {
     assert_eq!((page.status, page.bytes), (200, 4));
     assert_eq!(page.content_type.as_deref(), Some("text/html"));
     assert_eq!(page.charset, Some("windows-1252"));
-    assert_eq!(page.robots_tag.as_deref(), Some("noindex"));
+    assert_eq!(page.robots_tag, ["noindex"]);
     assert_eq!(page.url, page.final_url);
     assert!(page.redirected_from.is_empty());
 }

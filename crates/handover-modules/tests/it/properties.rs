@@ -1,5 +1,6 @@
 //! Random input: nothing panics, and what is normalised stays as it is.
 
+use handover_modules::scraper::extract::{ExtractOptions, Field, extract};
 use handover_modules::scraper::robots::Robots;
 use handover_modules::scraper::url::{PageUrl, Scope, redact};
 use proptest::prelude::*;
@@ -83,5 +84,69 @@ proptest! {
     ) {
         let robots = Robots::parse(lines.join("\n").as_bytes(), "handover");
         let _ = (robots.allows(&path), robots.crawl_delay());
+    }
+}
+
+/// Markup with everything a page can trip over, in any order.
+fn page_like() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("<a href="),
+        Just("<a href='x&amp;"),
+        Just("'>"),
+        Just(">"),
+        Just("</a>"),
+        Just("<title>"),
+        Just("</title>"),
+        Just("<base href=//>"),
+        Just("<meta name=robots content="),
+        Just("<noscript>"),
+        Just("</noscript>"),
+        Just("<!--"),
+        Just("-->"),
+        Just("<script>"),
+        Just("</script>"),
+        Just("<svg>"),
+        Just("<table><tr>"),
+        Just("<select><option>"),
+        Just("&#x"),
+        Just("&amp"),
+        Just("é\u{0}\r"),
+        Just("<template>"),
+        Just("<![CDATA["),
+        Just("<?x"),
+        Just("</"),
+        Just("<plaintext>"),
+        Just("<b><p>"),
+        Just("</b>"),
+        Just("http://[::1]:99/"),
+        Just("\""),
+    ];
+    prop_oneof![
+        proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat()),
+        any::<String>(),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_a_page(html in page_like()) {
+        let mut options = ExtractOptions::default();
+        options.fields = Field::parse_all(&["p=p", "all[]=b", "h=a@href"]).unwrap();
+        let url = PageUrl::parse("http://example.org/").unwrap();
+        let found = extract(&html, &url, &options);
+        prop_assert!(found.links.len() <= found.links_found);
+        prop_assert!(found.title.is_none_or(|t| t.trim().len() == t.len()));
+    }
+
+    #[test]
+    fn any_text_is_a_field_or_refused_with_a_place(text in any::<String>(), spec in "[a-z]{0,3}(\\[\\])?=[a-z.#>~+*@:()\\[\\]\"'= ,|^$é]{0,12}") {
+        for text in [text, spec] {
+            match text.parse::<Field>() {
+                Ok(field) => prop_assert_eq!(field.to_string(), text),
+                Err(error) => prop_assert!(error.at() <= text.len(), "{}", error),
+            }
+        }
     }
 }

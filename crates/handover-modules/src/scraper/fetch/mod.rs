@@ -38,7 +38,7 @@ const ROBOTS_REDIRECTS_MAX: usize = 5;
 /// request; above it a new connection is cheaper.
 const DRAIN_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest text kept of a header that goes into a [`Page`], in bytes.
+/// Longest text kept of one header that goes into a [`Page`], in bytes.
 const HEADER_TEXT_MAX: usize = 1024;
 
 /// Limits and identity of a [`Fetcher`].
@@ -104,8 +104,8 @@ pub struct Page {
     pub status: u16,
     /// Media type without parameters, in lower case.
     pub content_type: Option<String>,
-    /// What the server says to robots outside of the page: the X-Robots-Tag header.
-    pub robots_tag: Option<String>,
+    /// What the server says to robots outside of the page: one text for each X-Robots-Tag header.
+    pub robots_tag: Vec<String>,
     /// The page's text, where it is HTML; other types are not read.
     pub text: Option<String>,
     /// WHATWG name of the encoding `text` was decoded from.
@@ -330,8 +330,8 @@ impl Fetcher {
             let failure = FetchFailure::Status(status.as_u16());
             return Err(FetchError::new(url, failure).with_retry_after(retry_after));
         }
-        let content_type = header_text(response.headers(), header::CONTENT_TYPE);
-        let (media, charset) = match &content_type {
+        let (media, charset) = match header_texts(response.headers(), header::CONTENT_TYPE).first()
+        {
             Some(text) => charset::content_type(text),
             None => (None, None),
         };
@@ -340,7 +340,7 @@ impl Fetcher {
             final_url: url.clone(),
             redirected_from: Vec::new(),
             status: status.as_u16(),
-            robots_tag: header_text(response.headers(), HeaderName::from_static("x-robots-tag")),
+            robots_tag: header_texts(response.headers(), HeaderName::from_static("x-robots-tag")),
             text: None,
             charset: None,
             bytes: 0,
@@ -420,14 +420,13 @@ async fn read_body(
     body::read(body, coding, limit).await.map_err(|e| e.at(url))
 }
 
-fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let mut text = String::new();
-    for value in headers.get_all(name) {
-        if !text.is_empty() {
-            text.push_str(", "); // repeating a header means a list (RFC 9110, section 5.3)
-        }
-        text.push_str(&String::from_utf8_lossy(value.as_bytes()));
-    }
-    text.truncate(text.floor_char_boundary(HEADER_TEXT_MAX));
-    if text.is_empty() { None } else { Some(text) }
+fn header_texts(headers: &HeaderMap, name: HeaderName) -> Vec<String> {
+    let values = headers.get_all(name).into_iter();
+    values
+        .map(|value| {
+            let mut text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            text.truncate(text.floor_char_boundary(HEADER_TEXT_MAX));
+            text
+        })
+        .collect()
 }
