@@ -11,7 +11,6 @@
 //!
 //! Absent by design: a list of pages still to visit. That is the queue's work.
 
-mod clock;
 pub mod extract;
 pub mod fetch;
 pub mod polite;

@@ -20,10 +20,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use handover::clock;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
-
-use super::clock;
 
 /// How many hosts are remembered unless [`Politeness::hosts_max`] says otherwise.
 pub const HOSTS_MAX: usize = 10_000;

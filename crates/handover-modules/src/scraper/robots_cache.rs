@@ -6,10 +6,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use handover::clock;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::clock;
 use super::robots::RobotsAnswer;
 use super::url::Origin;
 

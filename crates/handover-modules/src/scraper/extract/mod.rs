@@ -1,7 +1,7 @@
 //! What a page says: title, links, whether robots may keep and follow it, and the fields asked for.
 //!
-//! Two readers share the work. [`facts`] streams through the page once, in memory that does not
-//! grow with it. Only when fields are asked for, [`field`] builds the page's tree, which CSS
+//! Two readers share the work. `facts` streams through the page once, in memory that does not grow
+//! with it. Only when fields are asked for, [`field`] builds the page's tree, which CSS
 //! selectors need and which costs about ten bytes of memory for each byte of page.
 
 use std::collections::{BTreeMap, HashSet};

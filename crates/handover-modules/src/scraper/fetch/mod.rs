@@ -13,12 +13,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use handover::clock;
 use http_body_util::Empty;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Request, Response, StatusCode, Uri};
 
-use super::clock;
 use super::robots::{ROBOTS_BYTES_MAX, RobotsAnswer};
 use super::url::{Origin, PageUrl};
 

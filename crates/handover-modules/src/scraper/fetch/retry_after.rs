@@ -1,10 +1,9 @@
 //! When a server says to come back: the Retry-After header in both its forms (RFC 9110, 10.2.3).
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use handover::clock;
 use hyper::header::{self, HeaderMap, HeaderName};
-
-use crate::scraper::clock;
 
 /// Longest wait that is believed. A server that names next year is asked again tomorrow.
 pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -15,7 +14,7 @@ pub(super) fn of(headers: &HeaderMap) -> Option<Duration> {
     let value = text(header::RETRY_AFTER)?;
     // A date is meant by the server's clock, which may be far from ours, and it tells us its own.
     let now = text(header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
-    parse(value, || now.unwrap_or_else(clock::wall))
+    parse(value, || now.unwrap_or_else(|| UNIX_EPOCH + Duration::from_millis(clock::wall_ms())))
 }
 
 fn parse(value: &str, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
