@@ -4,8 +4,10 @@
 //! that can be used and tested without one.
 //!
 //! - [`command`]: any program as a consumer: arguments on stdin, result on stdout, exit code is the outcome.
+//! - [`crawl`]: a site's pages as jobs of one queue that its own workers fill.
 //! - [`scraper`]: fetch pages politely, find their links, pick fields out of them.
 
 #[cfg(unix)]
 pub mod command;
+pub mod crawl;
 pub mod scraper;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
 mod bodies;
+mod crawl;
 mod properties;
 mod redirects;
 mod robots;
