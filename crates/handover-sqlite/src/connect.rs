@@ -1,0 +1,117 @@
+//! Opening connections: what is checked before SQLite touches anything, and the settings every connection has.
+
+use std::path::Path;
+use std::time::Duration;
+
+use handover::{Error, ErrorKind, Result};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{NAME, from_sqlite};
+use crate::{patience, schema};
+
+/// Pages of 4 KiB in the log before a commit copies them back. More makes commits smoother and the log larger.
+const CHECKPOINT_PAGES: u32 = 4000;
+/// The log is cut back to this after a burst.
+const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
+/// Page cache of the writer, in KiB: holds the upper levels of every index of a queue a million deep.
+const WRITER_CACHE_KIB: u32 = 32 * 1024;
+const READER_CACHE_KIB: u32 = 4 * 1024;
+
+/// Opens the file for writing, creates it where it may, and brings it to this version's format.
+pub(crate) fn writer(path: &Path, create: bool, busy_wait_max: Duration) -> Result<Connection> {
+    check_place(path, create)?;
+    patience::limit(busy_wait_max);
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let mut connection = Connection::open_with_flags(path, flags).map_err(from_sqlite)?;
+    patience::give(&mut connection).map_err(from_sqlite)?;
+    // SQLite opens a file that it may not write read-only and says nothing; the first commit would fail much later.
+    if connection.is_readonly(rusqlite::MAIN_DB).map_err(from_sqlite)? {
+        return Err(read_only(path));
+    }
+    schema::look(&connection)?;
+    use_log(&connection)?;
+    settings(&connection, WRITER_CACHE_KIB).map_err(from_sqlite)?;
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// Opens the file for looking. It must exist and have this version's format.
+pub(crate) fn reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(from_sqlite)?;
+    patience::give(&mut connection).map_err(from_sqlite)?;
+    settings(&connection, READER_CACHE_KIB).map_err(from_sqlite)?;
+    Ok(connection)
+}
+
+fn settings(connection: &Connection, cache_kib: u32) -> rusqlite::Result<()> {
+    // Foreign keys are checked by the doctor and not for each row: every statement that writes is in this crate.
+    connection.execute_batch(&format!(
+        "PRAGMA foreign_keys = OFF;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -{cache_kib};
+         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+         PRAGMA journal_size_limit = {LOG_BYTES_MAX};"
+    ))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Switches to the write-ahead log. Two processes that open a new file at once can meet here, and SQLite does not ask the
+/// busy handler in every such case: so we ask it ourselves.
+fn use_log(connection: &Connection) -> Result<()> {
+    let mut round = 0;
+    let mode = loop {
+        let mode = connection
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
+        match mode {
+            Err(error) if is_busy(&error) && patience::wait(round) => round += 1,
+            other => break other.map_err(from_sqlite)?,
+        }
+    };
+    if mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        "the file system cannot share memory between processes, which the write-ahead log needs; use a local disk",
+    )
+    .fact("journal_mode", mode)
+    .broker(NAME))
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+    )
+}
+
+fn check_place(path: &Path, create: bool) -> Result<()> {
+    let invalid = |message: &str| {
+        Err(Error::new(ErrorKind::Invalid, message).fact("path", path.display()).broker(NAME))
+    };
+    if path.is_dir() {
+        return invalid("the path is a folder; name a file in it");
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return invalid("the folder of the database file does not exist; create it first");
+    }
+    if !create && !path.exists() {
+        return invalid("there is no such database file, and it was not to be created");
+    }
+    Ok(())
+}
+
+fn read_only(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Invalid,
+        "the database file is read-only for this user; give it the right to write the file and its folder",
+    )
+    .fact("path", path.display())
+    .broker(NAME)
+}

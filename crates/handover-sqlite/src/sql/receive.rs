@@ -1,0 +1,188 @@
+//! Handing messages out under leases.
+
+use std::time::Duration;
+
+use handover::{Delivery, Headers, JobId, JobState, Message, Priority, QueueName, Receipt, Settle};
+use rusqlite::params;
+
+use super::state::{from_sql, to_sql};
+use super::{Tx, job_id};
+use crate::error::damaged;
+
+/// Once the bodies of one answer are this large together, in bytes, no further message is added to it.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A message that was leased, as it came out of the file. It becomes a [`Delivery`] on the receiver's thread.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    queue: QueueName,
+    seq: i64,
+    id: Vec<u8>,
+    priority: i64,
+    attempt: i64,
+    token: i64,
+    age_ms: i64,
+    key: Option<String>,
+    reason: Option<String>,
+    headers: Option<String>,
+    body: Option<Vec<u8>>,
+}
+
+impl Handed {
+    pub(crate) fn delivery(self) -> handover::Result<Delivery> {
+        let id = job_id(&self.id)?;
+        let receipt = receipt(self.queue, id, self.token, self.seq);
+        let message =
+            message(id, self.priority, self.key, self.headers, self.body.unwrap_or_default())?;
+        let mut delivery = Delivery::new(message, receipt);
+        delivery.attempt = u32::try_from(self.attempt).unwrap_or(u32::MAX);
+        delivery.age = Duration::from_millis(from_sql(self.age_ms));
+        delivery.last_failure = self.reason;
+        Ok(delivery)
+    }
+
+    /// The proof of this lease, to give it back.
+    pub(crate) fn receipt(&self) -> Option<Receipt> {
+        let id = job_id(&self.id).ok()?;
+        Some(receipt(self.queue.clone(), id, self.token, self.seq))
+    }
+}
+
+/// A receipt. Its handle is the job's place in the file: it saves the way over the id, and is checked against it.
+fn receipt(queue: QueueName, id: JobId, token: i64, seq: i64) -> Receipt {
+    let mut receipt = Receipt::new(queue, id, from_sql(token));
+    receipt.handle = seq.to_string();
+    receipt
+}
+
+/// A message from its columns.
+pub(crate) fn message(
+    id: JobId,
+    priority: i64,
+    key: Option<String>,
+    headers: Option<String>,
+    body: Vec<u8>,
+) -> handover::Result<Message> {
+    let headers: Headers = match headers {
+        Some(text) => serde_json::from_str(&text)
+            .map_err(|error| damaged("the headers of a job").fact("id", id).source(error))?,
+        None => Headers::new(),
+    };
+    let mut message = Message::new(body).with_id(id);
+    message.headers = headers;
+    message.key = key;
+    message.priority = Priority::new(u8::try_from(priority).unwrap_or(Priority::MAX.level()))?;
+    Ok(message)
+}
+
+impl Tx<'_, '_> {
+    /// Whether the queue would hand something out.
+    pub(crate) fn has_work(&mut self, name: &QueueName) -> rusqlite::Result<bool> {
+        let Some(queue) = self.queue(name)? else { return Ok(false) };
+        self.sweep(queue)?;
+        Ok(self.row(queue).hands_out())
+    }
+
+    /// Leases what can be taken now, from the queue named first on.
+    pub(crate) fn receive(
+        &mut self,
+        queues: &[QueueName],
+        max: usize,
+        lease_ms: i64,
+    ) -> rusqlite::Result<Vec<Handed>> {
+        let mut handed = Vec::new();
+        let mut bytes = 0;
+        for name in queues {
+            if handed.len() >= max || bytes >= ANSWER_BYTES_MAX {
+                break;
+            }
+            let Some(queue) = self.queue(name)? else { continue };
+            if self.row(queue).paused {
+                continue;
+            }
+            self.sweep(queue)?;
+            let row = self.row(queue);
+            let mut count = std::cmp::min(to_sql(max - handed.len()), row.count(JobState::Ready));
+            if row.exclusive {
+                count = if row.count(JobState::Leased) > 0 { 0 } else { std::cmp::min(count, 1) };
+            }
+            if count > 0 {
+                bytes +=
+                    self.take(queue, count, lease_ms, ANSWER_BYTES_MAX - bytes, &mut handed)?;
+            }
+        }
+        self.ring |= !handed.is_empty();
+        Ok(handed)
+    }
+
+    /// Leases up to `count` of the most urgent, oldest ready jobs of a queue. Answers how many bytes they have.
+    fn take(
+        &mut self,
+        queue: usize,
+        count: i64,
+        lease_ms: i64,
+        bytes_max: usize,
+        handed: &mut Vec<Handed>,
+    ) -> rusqlite::Result<usize> {
+        let first = handed.len();
+        let bytes = self.pick(queue, count, bytes_max, handed)?;
+        let (owner, due) = (self.owner()?, self.after(lease_ms));
+        for one in &mut handed[first..] {
+            let row = &mut self.rows[queue];
+            row.last_token += 1;
+            row.leave(JobState::Ready);
+            row.enter(JobState::Leased);
+            one.token = row.last_token;
+            one.attempt += 1;
+            self.sql.job_lease.execute(params![one.seq, due, one.token, owner])?;
+        }
+        Ok(bytes)
+    }
+
+    fn pick(
+        &mut self,
+        queue: usize,
+        count: i64,
+        bytes_max: usize,
+        handed: &mut Vec<Handed>,
+    ) -> rusqlite::Result<usize> {
+        let mut bytes = 0;
+        let row = &self.rows[queue];
+        let mut found = self.sql.job_take.query(params![row.id, count])?;
+        while let Some(columns) = found.next()? {
+            let seq = columns.get(0)?;
+            let mut body: Option<Vec<u8>> = columns.get(8)?;
+            if body.is_none() {
+                body = Some(self.sql.body_get.query_row([seq], |columns| columns.get(0))?);
+            }
+            let size = body.as_ref().map_or(0, Vec::len);
+            if bytes > 0 && bytes + size > bytes_max {
+                break;
+            }
+            bytes += size;
+            handed.push(Handed {
+                queue: row.name.clone(),
+                seq,
+                id: columns.get(1)?,
+                priority: columns.get(2)?,
+                attempt: columns.get(3)?,
+                token: 0,
+                age_ms: self.now - columns.get::<_, i64>(4)?,
+                key: columns.get(5)?,
+                reason: columns.get(6)?,
+                headers: columns.get(7)?,
+                body,
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// Undoes deliveries that never reached their receiver: no attempt counts.
+    pub(crate) fn give_back(&mut self, receipts: &[Receipt]) -> rusqlite::Result<()> {
+        for receipt in receipts {
+            // A lease that ran out in between came back already.
+            _ = self.settle(receipt, &Settle::Release { after: Duration::ZERO })?;
+        }
+        Ok(())
+    }
+}

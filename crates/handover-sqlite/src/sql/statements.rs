@@ -1,0 +1,133 @@
+//! Every statement the writer runs, in one list, prepared once. What they mean together is in the files beside this one.
+//!
+//! No statement here may scan a table or sort: a test asks SQLite for the plan of each.
+
+use rusqlite::{Connection, Statement};
+
+macro_rules! statements {
+    ($($name:ident = $text:expr;)*) => {
+        /// The writer's statements, prepared on its connection.
+        pub(crate) struct Statements<'c> {
+            $(pub(crate) $name: Statement<'c>,)*
+        }
+
+        impl<'c> Statements<'c> {
+            pub(crate) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+                Ok(Self { $($name: connection.prepare($text)?,)* })
+            }
+        }
+
+        #[cfg(test)]
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($name), $text),)*];
+    };
+}
+
+statements! {
+    begin = "BEGIN IMMEDIATE";
+    begin_read = "BEGIN";
+    commit = "COMMIT";
+    version = "PRAGMA user_version";
+
+    queue_by_name = "SELECT id, name, capacity, overdraft, exclusive, durability, remember_ms, paused, ready, leased,
+        delayed, held, parked, buried, depth_max, accepted, done, last_seq, last_token FROM queue WHERE name = ?1";
+    queue_name = "SELECT name FROM queue WHERE id = ?1";
+    queue_add = "INSERT INTO queue (name, capacity, overdraft, exclusive, durability, remember_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    queue_change = "UPDATE queue SET capacity = ?2, overdraft = ?3, exclusive = ?4, durability = ?5, remember_ms = ?6,
+        paused = ?7 WHERE id = ?1";
+    queue_count = "UPDATE queue SET ready = ?2, leased = ?3, delayed = ?4, held = ?5, parked = ?6, buried = ?7,
+        depth_max = ?8, accepted = ?9, done = ?10, last_seq = ?11, last_token = ?12 WHERE id = ?1";
+
+    owner_find = "SELECT id FROM owner WHERE label = ?1";
+    owner_add = "INSERT INTO owner (id, label) SELECT coalesce(max(id), 1) + 1, ?1 FROM owner RETURNING id";
+
+    known_add = "INSERT INTO known (id, queue, seq, until) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE
+        SET queue = excluded.queue, seq = excluded.seq, until = excluded.until WHERE until <= ?5";
+    known_get = "SELECT queue, seq, until FROM known WHERE id = ?1";
+    known_done = "UPDATE known SET until = ?2 WHERE id = ?1";
+    known_drop = "DELETE FROM known WHERE id = ?1";
+    known_expire = "DELETE FROM known WHERE id = ?1 AND until <= ?2";
+    forget_add = "INSERT INTO forget (until, queue, n, ids) VALUES (?1, ?2, ?3, ?4)";
+    forget_next = "SELECT until, queue, n, ids FROM forget ORDER BY until LIMIT 1";
+    forget_drop = "DELETE FROM forget WHERE until = ?1 AND queue = ?2 AND n = ?3";
+
+    seq_last = "SELECT coalesce(max(seq), 0) FROM job";
+    job_add = "INSERT INTO job (seq, queue, state, priority, due, attempt, token, owner, sent, id, key, headers, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    job_get = "SELECT id, queue, state, token, due, key, body IS NULL FROM job WHERE seq = ?1";
+    job_drop = "DELETE FROM job WHERE seq = ?1";
+    job_done = "DELETE FROM job WHERE seq = ?1 AND queue = ?2 AND state = 1 AND token = ?3 AND due > ?4 AND id = ?5
+        AND key IS NULL AND body IS NOT NULL";
+    job_take = "SELECT seq, id, priority, attempt, sent, key, reason, headers, body FROM job INDEXED BY job_ready
+        WHERE queue = ?1 AND state = 0 ORDER BY priority DESC, seq LIMIT ?2";
+    job_lease = "UPDATE job SET state = 1, due = ?2, attempt = attempt + 1, token = ?3, owner = ?4 WHERE seq = ?1";
+    job_extend = "UPDATE job SET due = ?2 WHERE seq = ?1";
+    job_place = "UPDATE job SET state = ?2, due = ?3 WHERE seq = ?1";
+    job_retry = "UPDATE job SET state = ?2, due = ?3, reason = ?4 WHERE seq = ?1";
+    job_release = "UPDATE job SET state = ?2, due = ?3, attempt = max(attempt - 1, 0) WHERE seq = ?1";
+    job_bury = "UPDATE job SET state = 5, reason = ?2 WHERE seq = ?1";
+    job_ran_out = "UPDATE job SET state = 0, reason = 'the lease of attempt ' || attempt || ' ran out before it was settled'
+        WHERE seq = ?1";
+
+    due_list = "SELECT seq, state, due FROM job INDEXED BY job_due
+        WHERE queue = ?1 AND state IN (1, 2) AND due <= ?2 ORDER BY due LIMIT ?3";
+    due_next = "SELECT due FROM job INDEXED BY job_due WHERE queue = ?1 AND state IN (1, 2) ORDER BY due LIMIT 1";
+    key_active = "SELECT 1 FROM job INDEXED BY job_key
+        WHERE queue = ?1 AND key = ?2 AND key IS NOT NULL AND state < 4 LIMIT 1";
+    key_front = "SELECT seq, state, due FROM job INDEXED BY job_key
+        WHERE queue = ?1 AND key = ?2 AND key IS NOT NULL AND state < 4 AND state <> 3 LIMIT 1";
+    key_next = "SELECT seq, due FROM job INDEXED BY job_key
+        WHERE queue = ?1 AND key = ?2 AND key IS NOT NULL AND state < 4 AND state = 3 ORDER BY seq LIMIT 1";
+    parked_list = "SELECT seq, due, key FROM job INDEXED BY job_aside
+        WHERE queue = ?1 AND state >= 4 AND state = 4 ORDER BY seq LIMIT ?2";
+    buried_list = "SELECT seq, key FROM job INDEXED BY job_aside
+        WHERE queue = ?1 AND state >= 4 AND state = 5 ORDER BY seq LIMIT ?2";
+
+    purge_ready = "SELECT seq FROM job INDEXED BY job_ready WHERE queue = ?1 AND state = 0 AND seq <= ?2 LIMIT ?3";
+    purge_delayed = "SELECT seq FROM job INDEXED BY job_due
+        WHERE queue = ?1 AND state IN (1, 2) AND state = 2 AND seq <= ?2 LIMIT ?3";
+    purge_held = "SELECT seq FROM job INDEXED BY job_key
+        WHERE queue = ?1 AND key IS NOT NULL AND state < 4 AND state = 3 AND seq <= ?2 LIMIT ?3";
+    purge_aside = "SELECT seq FROM job INDEXED BY job_aside
+        WHERE queue = ?1 AND state >= 4 AND state = ?4 AND seq <= ?2 LIMIT ?3";
+
+    body_add = "INSERT INTO body (seq, bytes) VALUES (?1, ?2)";
+    body_get = "SELECT bytes FROM body WHERE seq = ?1";
+    body_drop = "DELETE FROM body WHERE seq = ?1";
+
+    result_get = "SELECT id, queue, task, status, attempt, token, output, reason, at_ms, took_ms FROM result WHERE id = ?1";
+    result_drop = "DELETE FROM result WHERE id = ?1";
+    result_add = "INSERT INTO result (id, queue, task, status, attempt, token, output, reason, at_ms, took_ms, stored)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    result_oldest = "SELECT n, stored FROM result ORDER BY n LIMIT 1";
+    result_expire = "DELETE FROM result WHERE n = ?1";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_statement_of_the_writer_scans_a_table_or_sorts() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&mut connection).unwrap();
+        for (name, text) in ALL {
+            // BEGIN, COMMIT and PRAGMA have no plan.
+            let Ok(mut plan) = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")) else {
+                continue;
+            };
+            let mut lines = plan.raw_query();
+            while let Some(line) = lines.next().unwrap() {
+                let Ok(line) = line.get::<_, String>(3) else { continue };
+                let scans =
+                    line.starts_with("SCAN") && !line.contains("CONSTANT") && !first_row_only(name);
+                assert!(!scans && !line.contains("TEMP B-TREE"), "{name}: {line}");
+            }
+        }
+    }
+
+    /// Statements that walk from one end of a table and stop at the first row.
+    fn first_row_only(name: &str) -> bool {
+        matches!(name, "seq_last" | "owner_add" | "forget_next" | "result_oldest")
+    }
+}

@@ -1,0 +1,229 @@
+//! What a person does to jobs. Long work is done in pieces, each a transaction of its own: see `steer.rs` above.
+
+use handover::{Error, ErrorKind, JobId, JobState, QueueName};
+use rusqlite::{OptionalExtension, params};
+
+use super::queue::Row;
+use super::state::{code, state, to_sql};
+use super::{NEVER, Outcome, Tx};
+use crate::error::NAME;
+
+/// The most jobs that one transaction kicks or purges.
+pub(crate) const PIECE_MAX: i64 = 1000;
+
+/// A stored job, found by its id.
+struct Found {
+    queue: usize,
+    seq: i64,
+    state: JobState,
+    key: Option<String>,
+    apart: bool,
+}
+
+/// What a piece of a purge did.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Purged {
+    pub(crate) jobs: u64,
+    /// Only jobs up to this place are meant: those that were there at the start.
+    pub(crate) up_to: i64,
+    pub(crate) more: bool,
+}
+
+impl Tx<'_, '_> {
+    fn find(&mut self, id: JobId) -> rusqlite::Result<Option<Found>> {
+        let known: Option<(i64, i64, i64)> = self
+            .sql
+            .known_get
+            .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((queue_id, seq, NEVER)) = known else { return Ok(None) };
+        let Some(queue) = self.queue_numbered(queue_id)? else { return Ok(None) };
+        self.sweep(queue)?;
+        let found: Option<(i64, Option<String>, bool)> = self
+            .sql
+            .job_get
+            .query_row([seq], |row| Ok((row.get(2)?, row.get(5)?, row.get(6)?)))
+            .optional()?;
+        Ok(found.and_then(|(code, key, apart)| {
+            Some(Found { queue, seq, state: state(code)?, key, apart })
+        }))
+    }
+
+    /// Brings up to `max` buried jobs back, oldest first.
+    pub(crate) fn kick(&mut self, name: &QueueName, max: u64) -> Outcome<u64> {
+        let Some(queue) = self.queue(name)? else { return Ok(Ok(0)) };
+        self.promise(queue);
+        let row = self.row(queue);
+        let wanted = [to_sql(max), row.count(JobState::Buried), PIECE_MAX];
+        let wanted = wanted.into_iter().min().unwrap_or(0);
+        let count = std::cmp::min(wanted, row.room());
+        if wanted > 0 && count == 0 {
+            return Ok(Err(no_room(row)));
+        }
+        let id = row.id;
+        let jobs: Vec<(i64, Option<String>)> = self
+            .sql
+            .buried_list
+            .query_map(params![id, count], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (seq, key) in &jobs {
+            self.bring_back(queue, *seq, JobState::Buried, key.as_deref())?;
+        }
+        Ok(Ok(jobs.len() as u64))
+    }
+
+    /// Brings one buried job back, or makes a delayed one due.
+    pub(crate) fn kick_job(&mut self, id: JobId) -> Outcome<bool> {
+        let Some(found) = self.find(id)? else { return Ok(Ok(false)) };
+        self.promise(found.queue);
+        match found.state {
+            JobState::Buried => {
+                if self.row(found.queue).room() == 0 {
+                    return Ok(Err(no_room(self.row(found.queue))));
+                }
+                self.bring_back(found.queue, found.seq, found.state, found.key.as_deref())?;
+            }
+            // It is the first of its key already, or it would be held.
+            JobState::Delayed => {
+                self.place(found.queue, found.seq, found.state, JobState::Ready, self.now)?;
+                self.ring = true;
+            }
+            _ => return Ok(Ok(false)),
+        }
+        Ok(Ok(true))
+    }
+
+    fn bring_back(
+        &mut self,
+        queue: usize,
+        seq: i64,
+        from: JobState,
+        key: Option<&str>,
+    ) -> rusqlite::Result<()> {
+        let to = if self.makes_way(queue, seq, key)? { JobState::Ready } else { JobState::Held };
+        self.ring = true;
+        self.place(queue, seq, from, to, self.now)
+    }
+
+    /// Whether a job that comes back is the first of its key. One that was sent later and that nobody has makes way.
+    fn makes_way(&mut self, queue: usize, seq: i64, key: Option<&str>) -> rusqlite::Result<bool> {
+        let Some(key) = key else { return Ok(true) };
+        let front: Option<(i64, i64, i64)> = self
+            .sql
+            .key_front
+            .query_row(params![self.rows[queue].id, key], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        let Some((other, code, due)) = front else { return Ok(true) };
+        match state(code) {
+            Some(state @ (JobState::Ready | JobState::Delayed)) if other > seq => {
+                self.place(queue, other, state, JobState::Held, due)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Buries one job, whatever its state.
+    pub(crate) fn cancel(&mut self, id: JobId, reason: &str) -> Outcome<bool> {
+        let Some(found) = self.find(id)? else { return Ok(Ok(false)) };
+        self.promise(found.queue);
+        self.ring = true;
+        self.bury(found.queue, found.seq, found.state, reason)?;
+        self.give_up_turn(&found)?;
+        Ok(Ok(true))
+    }
+
+    /// Removes one job that has no owner.
+    pub(crate) fn delete(&mut self, id: JobId) -> Outcome<bool> {
+        let Some(found) = self.find(id)? else { return Ok(Ok(false)) };
+        if found.state == JobState::Leased {
+            return Ok(Err(Error::new(
+                ErrorKind::Invalid,
+                "the job has an owner; cancel it first",
+            )
+            .fact("id", id)
+            .broker(NAME)));
+        }
+        self.promise(found.queue);
+        self.erase(&found, &id)?;
+        Ok(Ok(true))
+    }
+
+    fn erase(&mut self, found: &Found, id: &JobId) -> rusqlite::Result<()> {
+        self.ring = true;
+        self.remove(found.seq, found.apart)?;
+        self.sql.known_drop.execute([id.as_bytes()])?;
+        self.rows[found.queue].leave(found.state);
+        self.give_up_turn(found)
+    }
+
+    /// Those behind a key follow only when the one in front leaves.
+    fn give_up_turn(&mut self, found: &Found) -> rusqlite::Result<()> {
+        match found.state {
+            JobState::Ready | JobState::Delayed | JobState::Leased => {
+                self.pass_turn(found.queue, found.key.as_deref())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes some of the jobs of a queue in this state.
+    pub(crate) fn purge(
+        &mut self,
+        name: &QueueName,
+        doomed: JobState,
+        up_to: Option<i64>,
+    ) -> Outcome<Purged> {
+        let Some(queue) = self.queue(name)? else {
+            return Ok(Ok(Purged { jobs: 0, up_to: 0, more: false }));
+        };
+        self.sweep(queue)?;
+        self.promise(queue);
+        let up_to = up_to.unwrap_or(self.row(queue).last_seq);
+        let (id, code) = (self.row(queue).id, code(doomed));
+        let list = match doomed {
+            JobState::Ready => &mut self.sql.purge_ready,
+            JobState::Delayed => &mut self.sql.purge_delayed,
+            JobState::Held => &mut self.sql.purge_held,
+            _ => &mut self.sql.purge_aside,
+        };
+        list.raw_bind_parameter(1, id)?;
+        list.raw_bind_parameter(2, up_to)?;
+        list.raw_bind_parameter(3, PIECE_MAX)?;
+        if matches!(doomed, JobState::Parked | JobState::Buried) {
+            list.raw_bind_parameter(4, code)?;
+        }
+        let places: Vec<i64> =
+            list.raw_query().mapped(|row| row.get(0)).collect::<rusqlite::Result<_>>()?;
+        let mut jobs = 0;
+        for seq in &places {
+            // Removing one may have given another its turn, and with it another state.
+            jobs += u64::from(self.purge_one(queue, *seq, doomed)?);
+        }
+        Ok(Ok(Purged { jobs, up_to, more: to_sql(places.len()) >= PIECE_MAX }))
+    }
+
+    fn purge_one(&mut self, queue: usize, seq: i64, doomed: JobState) -> rusqlite::Result<bool> {
+        let (id, code, key, apart): (Vec<u8>, i64, Option<String>, bool) = self
+            .sql
+            .job_get
+            .query_row([seq], |row| Ok((row.get(0)?, row.get(2)?, row.get(5)?, row.get(6)?)))?;
+        let (Ok(id), true) = (super::job_id(&id), state(code) == Some(doomed)) else {
+            return Ok(false);
+        };
+        self.erase(&Found { queue, seq, state: doomed, key, apart }, &id)?;
+        Ok(true)
+    }
+}
+
+fn no_room(row: &Row) -> Error {
+    Error::new(
+        ErrorKind::Full,
+        "the queue has no room for a job that comes back; try again when some are done",
+    )
+    .fact("queue", &row.name)
+    .fact("capacity", row.capacity)
+    .broker(NAME)
+}

@@ -1,0 +1,515 @@
+//! The writer: one thread that owns the one writing connection, and everybody who waits.
+//!
+//! ```text
+//! callers ──Op──▶ buffer ──▶ take all there is ──▶ BEGIN ─ each op ─ serve the waiting ─ COMMIT ──▶ answer all ──▶ ring
+//!                   ▲                                                                                          │
+//!                   └─────────────── sleep until an op, the next due time, or a deadline ◀─────────────────────┘
+//! ```
+//!
+//! It never lingers to let a group grow: a lone caller pays one commit, and under load the next group is what arrived
+//! while the last one was committed. `op.rs` is what it is asked, `group.rs` one transaction, `waiters.rs` who sleeps and why no
+//! wake-up is missed.
+
+pub(crate) mod group;
+pub(crate) mod op;
+pub(crate) mod waiters;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use handover::clock::{self, Instant};
+use handover::{Durability, Error, QueueName, Result};
+use handover_buffer::{Receiver, RecvTimeoutError};
+use rusqlite::{Connection, OptionalExtension};
+
+use self::group::{Desk, outdated};
+use self::op::{Answers, AwaitOp, Inbox, Op, Reply, Side};
+use self::waiters::{Gone, Waiters};
+use crate::bell::Bell;
+use crate::error::{closed, from_sqlite};
+use crate::shared::Counters;
+use crate::sql::queue::Row;
+use crate::sql::state::to_sql;
+use crate::sql::statements::Statements;
+use crate::sql::{Committed, Identity, Tx, results};
+
+/// The most operations in one transaction.
+const GROUP_OPS_MAX: usize = 1024;
+/// A transaction takes no further operation once it has this much to write, in bytes.
+const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// While somebody waits, the file is looked at this often even if nobody rings.
+const TICK: Duration = Duration::from_secs(5);
+/// After a look that failed.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// What the writer thread is given.
+pub(crate) struct Post {
+    pub(crate) ops: Receiver<Op>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) who: Identity,
+    pub(crate) bell: Bell,
+}
+
+/// The writer thread's own state. Nobody else reads or writes it.
+pub(crate) struct Writer<'c> {
+    connection: &'c Connection,
+    sql: Statements<'c>,
+    post: Post,
+    waiters: Waiters,
+    /// Taken from the buffer, not done yet.
+    pending: VecDeque<Op>,
+    /// How firmly each queue is kept, as far as it is known; what is not known is taken for the firmest.
+    levels: HashMap<QueueName, Durability>,
+    /// What `PRAGMA synchronous` is set to.
+    synced: Option<bool>,
+    /// The next due time of queues that are waited for, in milliseconds since 1970; a queue that is missing must be asked.
+    dues: HashMap<QueueName, Option<i64>>,
+    /// When ids or results are next to be forgotten; `None` for not before something is remembered.
+    forget_at: Option<i64>,
+    /// When the file is to be looked at for those who wait, whatever happens.
+    look_at: Option<Instant>,
+    /// A chore goes on in the next transaction.
+    again: bool,
+    listening: bool,
+    data_version: i64,
+}
+
+impl<'c> Writer<'c> {
+    pub(crate) fn new(connection: &'c Connection, post: Post) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection,
+            sql: Statements::prepare(connection)?,
+            post,
+            waiters: Waiters::default(),
+            pending: VecDeque::new(),
+            levels: HashMap::new(),
+            synced: None,
+            dues: HashMap::new(),
+            forget_at: Some(0),
+            look_at: None,
+            again: false,
+            listening: false,
+            data_version: 0,
+        })
+    }
+
+    /// Works until the buffer is closed and empty. Then everybody who waits is told.
+    pub(crate) fn run(mut self) {
+        while let Some(ops) = self.next_group() {
+            self.group(ops);
+        }
+        for outcomes in [false, true] {
+            for gone in self.waiters.drop_side(outcomes) {
+                gone.into_op().fail(&closed());
+            }
+        }
+        self.publish();
+        self.post.bell.close();
+    }
+
+    /// Sleeps until there is something to do. Empty for what time alone brings; `None` at the end.
+    fn next_group(&mut self) -> Option<Vec<Op>> {
+        if self.pending.is_empty() {
+            let mut taken = Vec::with_capacity(GROUP_OPS_MAX);
+            let received = match self.wake_at() {
+                None => self.post.ops.recv_many(&mut taken, GROUP_OPS_MAX).is_ok(),
+                Some(at) => {
+                    let deadline = at.into_std();
+                    let received =
+                        self.post.ops.recv_many_deadline(&mut taken, GROUP_OPS_MAX, deadline);
+                    !matches!(received, Err(RecvTimeoutError::Closed))
+                }
+            };
+            if !received {
+                return None;
+            }
+            self.pending.extend(taken);
+        }
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        while let Some(op) = self.pending.pop_front() {
+            bytes += op.bytes();
+            group.push(op);
+            if bytes >= GROUP_BYTES_MAX {
+                break;
+            }
+        }
+        Some(group)
+    }
+
+    /// When to wake without being asked.
+    fn wake_at(&mut self) -> Option<Instant> {
+        if self.again {
+            return Some(clock::now());
+        }
+        if self.waiters.is_empty() {
+            return None;
+        }
+        self.ask_dues();
+        let now = clock::now();
+        let wall = to_sql(clock::wall_ms());
+        let due = self
+            .dues
+            .values()
+            .flatten()
+            .min()
+            .map(|due| now + Duration::from_millis(u64::try_from(due - wall).unwrap_or(0)));
+        let poll = self.post.bell.poll_every().map(|every| now + every);
+        [self.waiters.first_deadline(), due, self.look_at, poll].into_iter().flatten().min()
+    }
+
+    /// Asks the file for the next due time of each queue that is waited for and not known.
+    fn ask_dues(&mut self) {
+        self.dues.retain(|queue, _| self.waiters.waits_for(queue));
+        let unknown: Vec<QueueName> = self
+            .waiters
+            .receive_queues()
+            .filter(|name| !self.dues.contains_key(*name))
+            .cloned()
+            .collect();
+        if unknown.is_empty() {
+            return;
+        }
+        // A look that fails is made up for by the tick.
+        let dues: Vec<_> = at_one_moment(&mut self.sql, |sql| {
+            Ok(unknown
+                .into_iter()
+                .map(|name| (next_due(sql, &name).unwrap_or_default(), name))
+                .collect())
+        })
+        .unwrap_or_default();
+        self.dues.extend(dues.into_iter().map(|(due, name)| (name, due)));
+    }
+
+    /// One round: what arrived, what time brought, and those who can go on.
+    fn group(&mut self, ops: Vec<Op>) {
+        let look = self.is_time_to_look() | self.post.inbox.take_ring();
+        let mut round = Round { look, ..Round::default() };
+        if self.post.inbox.take_nudge() {
+            for gone in self.waiters.drop_abandoned() {
+                if let Gone::Send(send) = gone {
+                    round.queues.insert(send.op.batch.queue);
+                }
+            }
+        }
+        let returned = self.post.inbox.take_returned();
+        for op in ops {
+            match op {
+                Op::Await(op) => round.awaits.push(op),
+                Op::Hush(side, reply) => round.hushes.push((side, reply)),
+                Op::Bell | Op::Nudge => {}
+                work => round.work.push(work),
+            }
+        }
+        if round.look {
+            self.dues.clear();
+            self.look_at = Some(clock::now() + TICK);
+            match self.work_in_file() {
+                Ok(queues) => round.queues.extend(queues),
+                Err(_) => self.look_at = Some(clock::now() + LOOK_AGAIN),
+            }
+        }
+        let again = std::mem::take(&mut self.again);
+        if again || !round.work.is_empty() || !returned.is_empty() || !round.queues.is_empty() {
+            self.transaction(&mut round, &returned);
+        }
+        self.outcomes(round.look, round.outcomes);
+        self.awaits(round.awaits);
+        self.expire();
+        self.hush(round.hushes);
+        self.listen();
+    }
+
+    /// True where the tick, a due time or another process's commit (where no bell can be had) asks for a look.
+    fn is_time_to_look(&mut self) -> bool {
+        if self.waiters.is_empty() {
+            return false;
+        }
+        let wall = to_sql(clock::wall_ms());
+        let due = self.dues.values().flatten().any(|due| *due <= wall);
+        let tick = self.look_at.is_none_or(|at| at <= clock::now());
+        due || tick || (self.post.bell.poll_every().is_some() && self.others_wrote())
+    }
+
+    fn others_wrote(&mut self) -> bool {
+        let version = self
+            .connection
+            .pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))
+            .unwrap_or_default();
+        std::mem::replace(&mut self.data_version, version) != version
+    }
+
+    /// The queues in which those who wait could go on, without taking the write lock.
+    fn work_in_file(&mut self) -> rusqlite::Result<Vec<QueueName>> {
+        let wall = to_sql(clock::wall_ms());
+        let waiters = &self.waiters;
+        at_one_moment(&mut self.sql, |sql| {
+            let mut found = Vec::new();
+            for name in waiters.receive_queues() {
+                if read_row(sql, name)?.is_some_and(|row| row.hands_out())
+                    || next_due(sql, name)?.is_some_and(|due| due <= wall)
+                {
+                    found.push(name.clone());
+                }
+            }
+            for name in waiters.send_queues() {
+                if read_row(sql, name)?.is_some_and(|row| row.places() > 0) {
+                    found.push(name.clone());
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Runs the round's work as one transaction and answers everybody.
+    fn transaction(&mut self, round: &mut Round, returned: &[handover::Receipt]) {
+        let mut answers = Answers::default();
+        let mut work = std::mem::take(&mut round.work).into_iter();
+        let operations = work.len();
+        let done = self.try_transaction(&mut work, returned, &round.queues, &mut answers);
+        match done {
+            Ok(committed) => {
+                self.post.counters.commits.fetch_add(1, Ordering::Relaxed);
+                self.post.counters.operations.fetch_add(operations as u64, Ordering::Relaxed);
+                // First the books, then the answers: who is answered no longer counts as waiting.
+                self.publish();
+                answers.deliver(None);
+                if committed.ring {
+                    let rung = self.post.bell.ring();
+                    self.post.counters.rings.fetch_add(rung, Ordering::Relaxed);
+                }
+                round.outcomes = committed.outcomes;
+            }
+            Err(error) => {
+                self.post.counters.failures.fetch_add(1, Ordering::Relaxed);
+                answers.deliver(Some(&error));
+                work.for_each(|op| op.fail(&error));
+                self.dues.clear();
+                self.look_at = Some(clock::now() + LOOK_AGAIN);
+            }
+        }
+    }
+
+    fn try_transaction(
+        &mut self,
+        work: &mut std::vec::IntoIter<Op>,
+        returned: &[handover::Receipt],
+        queues: &HashSet<QueueName>,
+        answers: &mut Answers,
+    ) -> Result<Committed> {
+        let synced = self.wants_sync(work.as_slice(), returned);
+        self.synchronous(synced)?;
+        let mut tx = Tx::begin(&mut self.sql, self.post.who.clone()).map_err(from_sqlite)?;
+        if tx.is_outdated().map_err(from_sqlite)? {
+            roll_back(self.connection);
+            return Err(outdated());
+        }
+        let mut desk = Desk { waiters: &mut self.waiters, answers, inbox: &self.post.inbox };
+        let forget = self.forget_at.is_some_and(|at| at <= tx.now);
+        let mut forget_at = self.forget_at;
+        let worked = (|| {
+            desk.give_back(&mut tx, returned)?;
+            for op in work.by_ref() {
+                desk.execute(&mut tx, op)?;
+            }
+            desk.serve_all(&mut tx, queues)?;
+            if forget {
+                forget_at = tx.forget()?;
+            }
+            Ok(())
+        })();
+        let committed = worked.and_then(|()| tx.commit()).map_err(|error| {
+            roll_back(self.connection);
+            from_sqlite(error)
+        })?;
+        self.forget_at = forget_at;
+        self.learn(&committed);
+        if committed.level == Durability::Synced && !synced {
+            self.sync_log()?;
+        }
+        Ok(committed)
+    }
+
+    fn learn(&mut self, committed: &Committed) {
+        self.post.who = committed.who.clone();
+        self.again |= committed.again;
+        for queue in &committed.queues {
+            self.levels.insert(queue.name.clone(), queue.level);
+            if queue.changed {
+                self.dues.remove(&queue.name);
+            }
+        }
+        if let Some(forget) = committed.forget_at {
+            self.forget_at = Some(self.forget_at.map_or(forget, |at| std::cmp::min(at, forget)));
+        }
+    }
+
+    /// Whether anything in this work may be in a queue that is kept `Synced`. What is only leased or extended is not: after
+    /// the death of the machine its lease is over anyway.
+    fn wants_sync(&self, work: &[Op], returned: &[handover::Receipt]) -> bool {
+        let firm = |queue: &QueueName| {
+            self.levels.get(queue).is_none_or(|level| *level == Durability::Synced)
+        };
+        let default = self.post.who.durability == Durability::Synced;
+        work.iter().any(|op| match op {
+            Op::Send(op) => firm(&op.batch.queue),
+            Op::Settle(batch, _) => batch.iter().any(|(receipt, _)| firm(&receipt.queue)),
+            Op::Receive(_) | Op::Extend(..) | Op::Sweep(..) => false,
+            Op::Kick(queue, ..) | Op::Purge(queue, ..) | Op::Pause(queue, ..) => firm(queue),
+            Op::Put(..) | Op::Forget(..) | Op::Declare(..) => default,
+            _ => true,
+        }) || returned.iter().any(|receipt| firm(&receipt.queue))
+            || self.waiters.send_queues().any(firm)
+    }
+
+    /// Sets what a commit waits for: the disk, or only the operating system.
+    fn synchronous(&mut self, synced: bool) -> Result<()> {
+        if self.synced != Some(synced) {
+            let level = if synced { "FULL" } else { "NORMAL" };
+            self.connection.pragma_update(None, "synchronous", level).map_err(from_sqlite)?;
+            self.synced = Some(synced);
+        }
+        Ok(())
+    }
+
+    /// Makes the disk have what was committed before: for the rare group that turned out to hold a `Synced` send after it had
+    /// begun as a `Buffered` one, because another process had just changed the queue. Any synced commit syncs the whole log.
+    fn sync_log(&mut self) -> Result<()> {
+        self.synchronous(true)?;
+        self.connection
+            .pragma_update(None, "user_version", crate::schema::VERSION)
+            .map_err(from_sqlite)
+    }
+
+    /// Answers those who wait for outcomes: of these jobs, or after a look of all.
+    fn outcomes(&mut self, all: bool, stored: Vec<handover::JobId>) {
+        let ids = if all { self.waiters.awaited() } else { stored };
+        for id in ids {
+            let waiting = self.waiters.take_awaits(id);
+            self.awaits(waiting);
+        }
+    }
+
+    /// Answers those whose outcome is there; the others wait (again).
+    fn awaits(&mut self, awaits: Vec<AwaitOp>) {
+        for op in awaits {
+            let found = self
+                .sql
+                .result_get
+                .query_row([op.id.as_bytes()], results::read)
+                .map(|record| record.map(Some));
+            let answer = match found {
+                Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+                Ok(answer) => answer,
+                Err(error) => Err(from_sqlite(error)),
+            };
+            let no_outcome = |answer: &Result<Option<handover::Record>>| match answer {
+                Ok(record) => record.as_ref().is_none_or(|record| !record.status.is_outcome()),
+                Err(_) => false,
+            };
+            if no_outcome(&answer) && !op.reply.is_closed() {
+                self.waiters.enter_await(op);
+            } else {
+                _ = op.reply.send(answer); // a caller that is gone needs no answer
+            }
+        }
+    }
+
+    /// Answers those whose time to wait is over. It comes after the look, so that what was there at the deadline counts.
+    fn expire(&mut self) {
+        let gone = self.waiters.expire(clock::now());
+        self.publish();
+        for gone in gone {
+            match gone {
+                Gone::Send(send) => _ = send.op.reply.send(Err(send.full)),
+                Gone::Receive(op) => {
+                    let nothing = op::Parcelled::new(Vec::new(), Arc::clone(&self.post.inbox));
+                    _ = op.reply.send(Ok(nothing));
+                }
+                Gone::Await(op) => _ = op.reply.send(Ok(None)),
+            }
+        }
+    }
+
+    fn hush(&mut self, hushes: Vec<(Side, Reply<()>)>) {
+        for (side, reply) in hushes {
+            for gone in self.waiters.drop_side(side == Side::Results) {
+                gone.into_op().fail(&closed());
+            }
+            _ = reply.send(Ok(()));
+        }
+    }
+
+    /// From the first waiter on, others can ring us. What happened before is found by one more look.
+    fn listen(&mut self) {
+        if self.waiters.is_empty() || self.listening {
+            return;
+        }
+        self.listening = true;
+        self.post.bell.listen(&self.post.inbox);
+        self.others_wrote();
+        self.look_at = Some(clock::now());
+    }
+
+    fn publish(&self) {
+        let counts = self.waiters.send_counts();
+        let mut published =
+            self.post.counters.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        if *published != counts {
+            *published = counts;
+        }
+    }
+}
+
+/// What a round has to do.
+#[derive(Default)]
+struct Round {
+    look: bool,
+    work: Vec<Op>,
+    awaits: Vec<AwaitOp>,
+    hushes: Vec<(Side, Reply<()>)>,
+    /// Queues whose waiters may be able to go on.
+    queues: HashSet<QueueName>,
+    outcomes: Vec<handover::JobId>,
+}
+
+/// Reads in one read transaction: one pair of locks for however many queues.
+fn at_one_moment<T>(
+    sql: &mut Statements<'_>,
+    read: impl FnOnce(&mut Statements<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    sql.begin_read.execute([])?;
+    let found = read(sql);
+    sql.commit.execute([])?;
+    found
+}
+
+fn read_row(sql: &mut Statements<'_>, name: &QueueName) -> rusqlite::Result<Option<Row>> {
+    sql.queue_by_name.query_row([name.as_str()], Row::read).optional()
+}
+
+fn next_due(sql: &mut Statements<'_>, name: &QueueName) -> rusqlite::Result<Option<i64>> {
+    let Some(row) = read_row(sql, name)? else { return Ok(None) };
+    if !row.has_clockwork() {
+        return Ok(None);
+    }
+    sql.due_next.query_row([row.id], |row| row.get(0)).optional()
+}
+
+/// After an error SQLite may have rolled back by itself, so that there is nothing to roll back.
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "a transaction could not be rolled back");
+    }
+}
+
+/// Says why a thread could not start.
+pub(crate) fn no_thread(error: std::io::Error) -> Error {
+    Error::new(handover::ErrorKind::Unavailable, "the system starts no further thread")
+        .broker(crate::error::NAME)
+        .source(error)
+}

@@ -1,0 +1,255 @@
+//! What the writer is asked to do, and how it answers.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use handover::clock::Instant;
+use handover::{
+    Delivery, Error, JobId, JobState, Put, QueueName, QueueSettings, Receipt, Record, Result, Sent,
+    Settle,
+};
+use handover_buffer::Sender;
+use tokio::sync::oneshot;
+
+use crate::sql::receive::Handed;
+use crate::sql::send::Batch;
+use crate::sql::steer::Purged;
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
+
+/// A batch to be stored. It stays whole until it is answered: it may have to wait.
+pub(crate) struct SendOp {
+    pub(crate) batch: Batch,
+    pub(crate) wait: Duration,
+    pub(crate) deadline: Instant,
+    pub(crate) reply: Reply<Sent>,
+}
+
+pub(crate) struct ReceiveOp {
+    pub(crate) queues: Vec<QueueName>,
+    pub(crate) max: usize,
+    pub(crate) lease_ms: i64,
+    pub(crate) wait: Duration,
+    pub(crate) deadline: Instant,
+    pub(crate) reply: Reply<Parcelled>,
+}
+
+/// A caller that waits for the outcome of a job.
+pub(crate) struct AwaitOp {
+    pub(crate) id: JobId,
+    pub(crate) deadline: Instant,
+    pub(crate) reply: Reply<Option<Record>>,
+}
+
+/// One thing to do. Small, because the buffer has a place for each of thousands.
+pub(crate) enum Op {
+    Send(Box<SendOp>),
+    Receive(Box<ReceiveOp>),
+    Settle(Vec<(Receipt, Settle)>, Reply<Vec<Result<()>>>),
+    Extend(Vec<Receipt>, i64, Reply<Vec<Result<()>>>),
+    Declare(QueueName, Box<QueueSettings>, Reply<()>),
+    Pause(QueueName, bool, Reply<()>),
+    Kick(QueueName, u64, Reply<u64>),
+    KickJob(JobId, Reply<bool>),
+    Cancel(JobId, String, Reply<bool>),
+    Delete(JobId, Reply<bool>),
+    Purge(QueueName, JobState, Option<i64>, Reply<Purged>),
+    /// Moves what time moves in these queues, so that a view shows it.
+    Sweep(Vec<QueueName>, Reply<()>),
+    Put(Vec<Record>, Reply<Vec<Put>>),
+    Await(AwaitOp),
+    Forget(JobId, Reply<bool>),
+    /// Another process changed something.
+    Bell,
+    /// A caller of this process gave up: look at [`Inbox`].
+    Nudge,
+    /// No more waiting for the broker (or else the results): answer its callers with `Closed`.
+    Hush(Side, Reply<()>),
+}
+
+/// The two things that are closed apart from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Broker,
+    Results,
+}
+
+impl Op {
+    /// About how much it will write, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Send(op) => op.batch.bytes,
+            Self::Put(records, _) => {
+                records.iter().map(|record| record.output.as_ref().map_or(0, String::len)).sum()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Tells the caller that it failed.
+    pub(crate) fn fail(self, error: &Error) {
+        fn tell<T>(reply: Reply<T>, error: &Error) {
+            // A caller that is gone needs no answer.
+            _ = reply.send(Err(error.duplicate()));
+        }
+        match self {
+            Self::Send(op) => tell(op.reply, error),
+            Self::Receive(op) => tell(op.reply, error),
+            Self::Settle(_, reply) | Self::Extend(_, _, reply) => tell(reply, error),
+            Self::Declare(_, _, reply)
+            | Self::Pause(_, _, reply)
+            | Self::Sweep(_, reply)
+            | Self::Hush(_, reply) => tell(reply, error),
+            Self::Kick(_, _, reply) => tell(reply, error),
+            Self::KickJob(_, reply)
+            | Self::Cancel(_, _, reply)
+            | Self::Delete(_, reply)
+            | Self::Forget(_, reply) => tell(reply, error),
+            Self::Purge(_, _, _, reply) => tell(reply, error),
+            Self::Put(_, reply) => tell(reply, error),
+            Self::Await(op) => tell(op.reply, error),
+            Self::Bell | Self::Nudge => {}
+        }
+    }
+}
+
+/// The writer's door: the buffer of operations, and what must not be lost even when that is full.
+pub(crate) struct Inbox {
+    pub(crate) ops: Sender<Op>,
+    /// Set by whoever gives up, cleared by the writer before it looks.
+    nudged: AtomicBool,
+    /// Set by the listener, cleared by the writer before it looks: many rings are one.
+    rung: AtomicBool,
+    /// Leases whose receiver was gone before it could take them.
+    returned: Mutex<Vec<Receipt>>,
+}
+
+impl Inbox {
+    pub(crate) fn new(ops: Sender<Op>) -> Self {
+        Self {
+            ops,
+            nudged: AtomicBool::new(false),
+            rung: AtomicBool::new(false),
+            returned: Mutex::default(),
+        }
+    }
+
+    /// Asks the writer to look who gave up. Never waits: a full buffer means that the writer is awake and will see the mark.
+    pub(crate) fn nudge(&self) {
+        if !self.nudged.swap(true, Ordering::AcqRel) {
+            _ = self.ops.try_send(Op::Nudge);
+        }
+    }
+
+    /// Tells the writer that another process rang.
+    pub(crate) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            _ = self.ops.try_send(Op::Bell);
+        }
+    }
+
+    fn give_back(&self, receipts: impl Iterator<Item = Receipt>) {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner).extend(receipts);
+        self.nudge();
+    }
+
+    pub(crate) fn take_nudge(&self) -> bool {
+        self.nudged.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn take_ring(&self) -> bool {
+        self.rung.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn take_returned(&self) -> Vec<Receipt> {
+        std::mem::take(&mut *self.returned.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Messages on their way to a receiver. If the receiver is gone before it unpacks them, they go back at once and the attempt
+/// does not count.
+pub(crate) struct Parcelled {
+    handed: Vec<Handed>,
+    inbox: Arc<Inbox>,
+}
+
+impl Parcelled {
+    pub(crate) fn new(handed: Vec<Handed>, inbox: Arc<Inbox>) -> Self {
+        Self { handed, inbox }
+    }
+
+    /// Hands them over. A message that cannot be read fails the call, and the others go back.
+    pub(crate) fn unpack(mut self) -> Result<Vec<Delivery>> {
+        let mut deliveries = Vec::with_capacity(self.handed.len());
+        let handed = std::mem::take(&mut self.handed);
+        let mut failed = None;
+        for one in handed {
+            match one.delivery() {
+                Ok(delivery) => deliveries.push(delivery),
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            None => Ok(deliveries),
+            Some(error) => {
+                self.inbox.give_back(deliveries.into_iter().map(|delivery| delivery.receipt));
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Parcelled {
+    fn drop(&mut self) {
+        if !self.handed.is_empty() {
+            self.inbox.give_back(self.handed.iter().filter_map(Handed::receipt));
+        }
+    }
+}
+
+/// Answers that wait for the commit.
+#[derive(Default)]
+pub(crate) struct Answers(Vec<Answer>);
+
+/// Sends what was kept, or why the transaction failed.
+type Answer = Box<dyn FnOnce(Option<&Error>)>;
+
+impl Answers {
+    /// Keeps an answer until the transaction is committed.
+    pub(crate) fn keep<T: 'static>(&mut self, reply: Reply<T>, answer: Result<T>) {
+        self.0.push(Box::new(move |failed| {
+            // A caller that is gone needs no answer; what it was handed goes back by itself.
+            _ = reply.send(match failed {
+                None => answer,
+                Some(error) => Err(error.duplicate()),
+            });
+        }));
+    }
+
+    /// Keeps the answer of a piece of work. Where the file failed, the transaction will fail, and this caller is told so
+    /// with all others.
+    pub(crate) fn keep_outcome<T: 'static>(
+        &mut self,
+        reply: Reply<T>,
+        outcome: rusqlite::Result<Result<T>>,
+    ) -> rusqlite::Result<()> {
+        match outcome {
+            Ok(answer) => {
+                self.keep(reply, answer);
+                Ok(())
+            }
+            Err(error) => {
+                self.keep(reply, Err(crate::error::closed()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Answers everybody: with what was kept, or with why the transaction failed.
+    pub(crate) fn deliver(self, failed: Option<&Error>) {
+        for answer in self.0 {
+            answer(failed);
+        }
+    }
+}
