@@ -7,7 +7,7 @@ use crate::sync;
 /// Rounds of busy spinning; round `n` pauses `2^n` times.
 const SPIN_ROUNDS: u32 = 6;
 /// Rounds of yielding to other threads before [`Backoff::is_spent`].
-const YIELD_ROUNDS: u32 = 6;
+const YIELD_ROUNDS: u32 = 16;
 
 /// Pauses that grow, first on the processor, then by offering it to others.
 #[derive(Debug, Default)]

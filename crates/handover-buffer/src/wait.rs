@@ -56,7 +56,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::sync::Ordering::{Acquire, Release, SeqCst};
+use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{self, Arc, AtomicBool, AtomicUsize, Mutex, Padded, Thread, lock};
 
 /// Those who wait for one thing, first come, first woken.
@@ -278,8 +278,8 @@ impl Parker {
     /// A wake-up of an earlier enrolment may arrive late and end a later sleep early; that is why
     /// the caller asks the list, and not this flag, whether it was taken out.
     fn park(&self, deadline: Option<Instant>) {
-        // Acquire pairs with the Release in `wake`; what the waker did is visible to the sleeper.
-        while !self.woken.swap(false, Acquire) {
+        // Acquire pairs with the Release in `wake_by_ref`.
+        while !self.woken.load(Acquire) {
             let Some(deadline) = deadline else {
                 sync::park();
                 continue;
@@ -290,6 +290,9 @@ impl Parker {
             }
             sync::park_timeout(left);
         }
+        // Relaxed: this thread enrols again only after this, under the list's lock, and the wake-up
+        // of that enrolment comes after it, under the same lock. It cannot be the one wiped out.
+        self.woken.store(false, Relaxed);
     }
 }
 
@@ -301,5 +304,98 @@ impl Wake for Parker {
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Release);
         self.thread.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts its wake-ups.
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// A seat in `list`, and the bell that rings when it is taken out.
+    fn enrolled(list: &WaitList) -> (Seat, Arc<Bell>) {
+        let (mut seat, bell) = (Seat::default(), Arc::<Bell>::default());
+        list.enrol(&mut seat, Waker::from(Arc::clone(&bell)));
+        (seat, bell)
+    }
+
+    fn rings(bells: &[&Arc<Bell>]) -> Vec<usize> {
+        bells.iter().map(|bell| bell.0.load(SeqCst)).collect()
+    }
+
+    #[test]
+    fn waiters_are_taken_out_in_order_of_arrival_and_no_more_than_asked() {
+        let list = WaitList::default();
+        let ((_, a), (_, b), (_, c)) = (enrolled(&list), enrolled(&list), enrolled(&list));
+        list.notify(2);
+        assert_eq!(rings(&[&a, &b, &c]), [1, 1, 0]);
+        assert_eq!(list.sleepers(), 1);
+        list.notify_all();
+        assert_eq!(rings(&[&a, &b, &c]), [1, 1, 1]);
+        list.notify(1); // nobody waits: nothing is kept for later
+        assert_eq!(list.sleepers(), 0);
+    }
+
+    #[test]
+    fn a_baton_is_passed_on_by_abandon_and_kept_by_withdraw() {
+        let list = WaitList::default();
+        let ((mut first, _), (mut second, b), (_, c)) =
+            (enrolled(&list), enrolled(&list), enrolled(&list));
+        list.notify(1);
+        list.abandon(&mut first);
+        assert_eq!(rings(&[&b, &c]), [1, 0]);
+        list.withdraw(&mut second);
+        list.abandon(&mut second); // not seated any more: no duty, nothing to pass
+        assert_eq!(rings(&[&b, &c]), [1, 0]);
+    }
+
+    #[test]
+    fn one_who_enrols_again_stands_where_it_stood() {
+        let list = WaitList::default();
+        let ((mut first, a), (_, b)) = (enrolled(&list), enrolled(&list));
+        list.withdraw(&mut first);
+        list.enrol(&mut first, Waker::from(Arc::clone(&a)));
+        list.notify(1);
+        assert_eq!(rings(&[&a, &b]), [1, 0]);
+    }
+
+    #[test]
+    fn a_wake_up_between_enrolling_and_sleeping_is_not_lost() {
+        let list = WaitList::default();
+        let (looks, attempts) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+        let ready = || {
+            looks.set(looks.get() + 1);
+            if list.sleepers() == 1 {
+                list.notify(1); // exactly after the second look began
+            }
+            false
+        };
+        let outcome = list.block(None, ready, (), |()| {
+            attempts.set(attempts.get() + 1);
+            Ok::<_, ()>("woken")
+        });
+        assert_eq!((outcome, attempts.get()), (Ok("woken"), 1));
+        assert_eq!(list.sleepers(), 0);
+    }
+
+    #[test]
+    fn blocking_until_a_deadline_that_has_passed_gives_the_input_back_at_once() {
+        let list = WaitList::default();
+        let outcome = list.block(
+            Some(sync::now()),
+            || true,
+            7,
+            |_| -> Result<(), _> { unreachable!("the caller has made its attempt") },
+        );
+        assert_eq!(outcome, Err(7));
     }
 }
