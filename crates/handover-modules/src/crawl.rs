@@ -223,7 +223,7 @@ impl Crawler {
         let inner = &self.0;
         let robots = inner.robots_of(&job.url).await?;
         if !robots.allows(job.url.path_and_query()) {
-            return skipped(Skipped::Robots);
+            return skipped(&job.url, &Skipped::Robots);
         }
         let permit = inner.politeness.acquire(job.url.host(), robots.crawl_delay()).await;
         let step = inner.fetcher.step(&job.url, inner.plan.fetch.time_limit).await;
@@ -236,7 +236,7 @@ impl Crawler {
             Ok(Step::Page(page)) => inner.keep(&context, &job, *page).await,
             Ok(Step::Redirect { to, .. }) => inner.follow(&context, &job, to).await,
             Err(error) if error.is_temporary() => Err(again(&error)),
-            Err(error) => skipped(Skipped::Broken(error.to_string())),
+            Err(error) => skipped(&job.url, &Skipped::Broken(error.to_string())),
         };
         // The host's turn is kept until its pause has passed, so that no other worker of the fleet comes too early.
         let pause = robots.crawl_delay().unwrap_or_default().max(inner.plan.delay);
@@ -277,16 +277,15 @@ impl Inner {
                     "the start has moved to {to}, out of the crawl's scope; start there"
                 )));
             }
-            return skipped(Skipped::Left(to));
+            return skipped(&job.url, &Skipped::Left(to));
         }
         if job.redirects >= REDIRECTS_MAX {
-            return skipped(Skipped::Broken(format!(
-                "more than {REDIRECTS_MAX} redirects in a row"
-            )));
+            let why = format!("more than {REDIRECTS_MAX} redirects in a row");
+            return skipped(&job.url, &Skipped::Broken(why));
         }
         let child = PageJob { url: to.clone(), redirects: job.redirects + 1, ..job.clone() };
         self.send(context, vec![child]).await?;
-        skipped(Skipped::Moved(to))
+        skipped(&job.url, &Skipped::Moved(to))
     }
 
     /// Sends what a page links to, and makes its record.
@@ -309,7 +308,7 @@ impl Inner {
             self.send(context, children).await?;
         }
         if said.noindex {
-            return skipped(Skipped::NoIndex);
+            return skipped(&job.url, &Skipped::NoIndex);
         }
         let record = PageRecord {
             url: page.url,
@@ -354,9 +353,10 @@ impl Inner {
     }
 }
 
-fn skipped(why: Skipped) -> Result<Value, Failure> {
-    // Under a name of its own in an array, so that it is no object: a flat file of pages holds objects only.
-    Ok(Value::Array(vec![serde_json::to_value(why)?]))
+/// The result of a page that was not kept: why, and which page, in an array and not in an object, because a flat file of
+/// pages holds the objects.
+fn skipped(url: &PageUrl, why: &Skipped) -> Result<Value, Failure> {
+    Ok(serde_json::to_value((why, url))?)
 }
 
 fn again(error: &FetchError) -> Failure {
