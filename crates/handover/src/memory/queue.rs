@@ -134,15 +134,29 @@ impl Queue {
     /// Gives a job that has a place its state: held behind its key, delayed until it is due, or ready.
     pub(super) fn place(&mut self, seq: u64, now: Instant) {
         let Some(job) = self.jobs.get(&seq) else { return };
-        let behind = job.message.key.as_ref().is_some_and(|key| {
-            self.turns.get(key).is_some_and(|turn| turn.active.is_some_and(|active| active != seq))
-        });
-        let state = match job.due > now {
-            _ if behind => JobState::Held,
-            true => JobState::Delayed,
-            false => JobState::Ready,
+        let due = job.due;
+        let state = match self.before(seq) {
+            // A later message had the turn because this one was buried. Nobody has it yet: it goes back behind this one.
+            Some(active) if active > seq && !self.is_leased(active) => {
+                self.leave(active);
+                self.enter(active, JobState::Held);
+                if due > now { JobState::Delayed } else { JobState::Ready }
+            }
+            Some(_) => JobState::Held,
+            None if due > now => JobState::Delayed,
+            None => JobState::Ready,
         };
         self.enter(seq, state);
+    }
+
+    /// The other message with the same key whose turn it is.
+    fn before(&self, seq: u64) -> Option<u64> {
+        let key = self.jobs.get(&seq)?.message.key.as_ref()?;
+        self.turns.get(key)?.active.filter(|active| *active != seq)
+    }
+
+    fn is_leased(&self, seq: u64) -> bool {
+        self.jobs.get(&seq).is_some_and(|job| job.state == JobState::Leased)
     }
 
     /// Puts a job that is in no state into this one.
