@@ -443,6 +443,12 @@ impl RunningWorker {
         })
     }
 
+    /// True when it has ended; then [`join`](Self::join) answers at once.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.end.is_finished()
+    }
+
     /// A handle that stops it from elsewhere, such as a signal handler.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
