@@ -1,2 +1,23 @@
-//! Being written.
-fn main() {}
+//! The binary `handover`: the command line over the library, and nothing that another program could want.
+//!
+//! In reading order: `cli.rs` (what can be said), `app.rs` (from the words to an exit code), `commands/` (one file for each
+//! command), `connect.rs` (the only file that knows every broker), `output.rs` (the only file that prints). `demo/` is a program of its own.
+
+mod app;
+mod cli;
+mod commands;
+mod connect;
+#[cfg(unix)]
+mod demo;
+mod duration;
+mod exit;
+mod failure;
+mod json;
+mod log;
+mod output;
+mod stop;
+mod table;
+
+fn main() -> std::process::ExitCode {
+    app::main()
+}

@@ -1,0 +1,40 @@
+//! `handover doctor`: what is the matter with the database file.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::app::App;
+use crate::connect::{Missing, Severity};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::table::Table;
+
+/// Examine the database: exit code 1 where something is broken; it changes nothing
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {}
+
+impl Doctor {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
+        let place = Arc::new(app.open(Missing::Refuse)?);
+        let examined = Arc::clone(&place);
+        let report = tokio::task::spawn_blocking(move || examined.doctor());
+        let report =
+            report.await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))??;
+        place.backend.close().await?;
+        if app.out.is_json() {
+            for finding in &report.findings {
+                app.out.object(finding)?;
+            }
+        } else {
+            let mut table = Table::new(&["SEVERITY", "CHECK", "FINDING"]);
+            for finding in &report.findings {
+                let (severity, check) = (finding.severity.to_string(), finding.check.clone());
+                table.row(vec![severity.trim_end().to_owned(), check, finding.message.clone()]);
+            }
+            app.out.line(&report.path.display().to_string())?;
+            app.out.table(&table)?;
+        }
+        Ok(if report.worst() == Severity::Error { Exit::Failed } else { Exit::Done })
+    }
+}
