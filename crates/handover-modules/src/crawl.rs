@@ -18,7 +18,6 @@ use handover::{
     Context, Failure, JobId, Message, QueueName, QueueSettings, RetryPolicy, Task, Worker, clock,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::scraper::extract::{Directives, ExtractOptions, extract};
 use crate::scraper::fetch::{FetchError, FetchOptions, Fetcher, Page, SetupError, Step};
@@ -134,7 +133,7 @@ impl CrawlPlan {
 }
 
 /// The task of a page. Its queue is named where it is sent: each crawl has one of its own.
-pub const PAGE: Task<PageJob, Value> =
+pub const PAGE: Task<PageJob, PageResult> =
     Task::new("page", "crawl").timeout(Duration::from_secs(300)).retry(RetryPolicy {
         attempts_max: 5,
         delay_first: Duration::from_secs(2),
@@ -162,6 +161,29 @@ pub enum Skipped {
     Broken(String),
     /// The page asks not to be kept.
     NoIndex,
+}
+
+/// The result of a page's job: an object where the page was kept, `[why, url]` where it was not. A flat file of pages holds
+/// the objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum PageResult {
+    /// It was kept.
+    Kept(Box<KeptPage>),
+    /// It was not.
+    Skipped(Skipped, PageUrl),
+}
+
+/// A page that was kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct KeptPage {
+    /// What was found on it.
+    #[serde(flatten)]
+    pub record: PageRecord,
+    /// When, in milliseconds since 1970.
+    pub fetched_at_ms: u64,
 }
 
 /// Fetches the pages of a crawl. Cloning it is cheap.
@@ -218,12 +240,12 @@ impl Crawler {
         })
     }
 
-    /// Fetches one page, sends what it links to, and returns what is kept of it: an object, or a [`Skipped`].
-    async fn page(&self, context: Context, job: PageJob) -> Result<Value, Failure> {
+    /// Fetches one page, sends what it links to, and returns what is kept of it.
+    async fn page(&self, context: Context, job: PageJob) -> Result<PageResult, Failure> {
         let inner = &self.0;
         let robots = inner.robots_of(&job.url).await?;
         if !robots.allows(job.url.path_and_query()) {
-            return skipped(&job.url, &Skipped::Robots);
+            return Ok(PageResult::Skipped(Skipped::Robots, job.url.clone()));
         }
         let permit = inner.politeness.acquire(job.url.host(), robots.crawl_delay()).await;
         let step = inner.fetcher.step(&job.url, inner.plan.fetch.time_limit).await;
@@ -236,7 +258,9 @@ impl Crawler {
             Ok(Step::Page(page)) => inner.keep(&context, &job, *page).await,
             Ok(Step::Redirect { to, .. }) => inner.follow(&context, &job, to).await,
             Err(error) if error.is_temporary() => Err(again(&error)),
-            Err(error) => skipped(&job.url, &Skipped::Broken(error.to_string())),
+            Err(error) => {
+                Ok(PageResult::Skipped(Skipped::Broken(error.to_string()), job.url.clone()))
+            }
         };
         // The host's turn is kept until its pause has passed, so that no other worker of the fleet comes too early.
         let pause = robots.crawl_delay().unwrap_or_default().max(inner.plan.delay);
@@ -270,26 +294,31 @@ impl Inner {
         context: &Context,
         job: &PageJob,
         to: PageUrl,
-    ) -> Result<Value, Failure> {
+    ) -> Result<PageResult, Failure> {
         if !self.plan.scope.contains(&to) {
             if job.depth == 0 {
                 return Err(Failure::bury(format!(
                     "the start has moved to {to}, out of the crawl's scope; start there"
                 )));
             }
-            return skipped(&job.url, &Skipped::Left(to));
+            return Ok(PageResult::Skipped(Skipped::Left(to), job.url.clone()));
         }
         if job.redirects >= REDIRECTS_MAX {
             let why = format!("more than {REDIRECTS_MAX} redirects in a row");
-            return skipped(&job.url, &Skipped::Broken(why));
+            return Ok(PageResult::Skipped(Skipped::Broken(why), job.url.clone()));
         }
         let child = PageJob { url: to.clone(), redirects: job.redirects + 1, ..job.clone() };
         self.send(context, vec![child]).await?;
-        skipped(&job.url, &Skipped::Moved(to))
+        Ok(PageResult::Skipped(Skipped::Moved(to), job.url.clone()))
     }
 
     /// Sends what a page links to, and makes its record.
-    async fn keep(&self, context: &Context, job: &PageJob, page: Page) -> Result<Value, Failure> {
+    async fn keep(
+        &self,
+        context: &Context,
+        job: &PageJob,
+        page: Page,
+    ) -> Result<PageResult, Failure> {
         let options = &self.plan.extract;
         let found = extract(page.text.as_deref().unwrap_or_default(), &page.final_url, options);
         let said =
@@ -308,7 +337,7 @@ impl Inner {
             self.send(context, children).await?;
         }
         if said.noindex {
-            return skipped(&job.url, &Skipped::NoIndex);
+            return Ok(PageResult::Skipped(Skipped::NoIndex, job.url.clone()));
         }
         let record = PageRecord {
             url: page.url,
@@ -323,9 +352,7 @@ impl Inner {
             charset: page.charset.map(str::to_owned),
             cut: found.cut,
         };
-        let mut record = serde_json::to_value(record)?;
-        record["fetched_at_ms"] = clock::wall_ms().into();
-        Ok(record)
+        Ok(PageResult::Kept(Box::new(KeptPage { record, fetched_at_ms: clock::wall_ms() })))
     }
 
     async fn send(&self, context: &Context, children: Vec<PageJob>) -> Result<(), Failure> {
@@ -351,12 +378,6 @@ impl Inner {
     fn sent(&self) -> std::sync::MutexGuard<'_, HashSet<JobId>> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The result of a page that was not kept: why, and which page, in an array and not in an object, because a flat file of
-/// pages holds the objects.
-fn skipped(url: &PageUrl, why: &Skipped) -> Result<Value, Failure> {
-    Ok(serde_json::to_value((why, url))?)
 }
 
 fn again(error: &FetchError) -> Failure {
