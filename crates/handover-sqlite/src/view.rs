@@ -15,7 +15,7 @@ use crate::error::damaged;
 use crate::sql::queue::Row;
 use crate::sql::receive::message;
 use crate::sql::state::{code, from_sql, state, to_sql};
-use crate::sql::{NEVER, Outcome, job_id, results as records};
+use crate::sql::{Outcome, job_id, results as records};
 
 /// Up to this many jobs are sorted for a page; more are walked.
 const SORT_MAX: i64 = 10_000;
@@ -91,9 +91,10 @@ pub(crate) fn queue(connection: &Connection, queue: &QueueName) -> Outcome<Optio
 pub(crate) fn queue_of(connection: &Connection, id: JobId) -> Outcome<Option<QueueName>> {
     let name: Option<String> = connection
         .prepare_cached(
-            "SELECT name FROM known JOIN queue ON queue.id = known.queue WHERE known.id = ?1 AND until = ?2",
+            "SELECT name FROM known JOIN job ON job.seq = known.seq AND job.id = known.id
+             JOIN queue ON queue.id = job.queue WHERE known.id = ?1",
         )?
-        .query_row(params![id.as_bytes(), NEVER], |row| row.get(0))
+        .query_row([id.as_bytes()], |row| row.get(0))
         .optional()?;
     Ok(name.map(QueueName::new).transpose())
 }
@@ -101,12 +102,13 @@ pub(crate) fn queue_of(connection: &Connection, id: JobId) -> Outcome<Option<Que
 /// A job from its columns.
 fn read_job(columns: &Columns<'_>, queue: &QueueName, now: i64) -> Outcome<JobInfo> {
     let Some(state) = state(columns.get(2)?) else { return Ok(Err(damaged("the state of a job"))) };
-    let made = job_id(&columns.get::<_, Vec<u8>>(9)?).and_then(|id| {
+    let id = job_id(columns, 9)?;
+    let made = {
         let body = columns.get::<_, Option<Vec<u8>>>(13).unwrap_or_default().unwrap_or_default();
         let key = columns.get(10).unwrap_or_default();
         let headers = columns.get(12).unwrap_or_default();
         message(id, columns.get(3).unwrap_or_default(), key, headers, body)
-    });
+    };
     let message = match made {
         Ok(message) => message,
         Err(error) => return Ok(Err(error)),
@@ -321,14 +323,13 @@ fn before(connection: &Connection, row: &Row, job: &JobInfo, seq: i64) -> Result
 
 /// The job whose turn it is among those with a key.
 fn in_front(connection: &Connection, queue: i64, key: &str) -> Result<Option<JobId>> {
-    let id: Option<Vec<u8>> = connection
+    connection
         .prepare_cached(
             "SELECT id FROM job INDEXED BY job_key
              WHERE queue = ?1 AND key = ?2 AND key IS NOT NULL AND state < 4 AND state <> 3 LIMIT 1",
         )?
-        .query_row(params![queue, key], |row| row.get(0))
-        .optional()?;
-    Ok(id.and_then(|id| job_id(&id).ok()))
+        .query_row(params![queue, key], |row| job_id(row, 0))
+        .optional()
 }
 
 const RESULT_COLUMNS: &str =

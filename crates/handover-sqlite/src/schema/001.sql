@@ -3,7 +3,7 @@
 --   job     what is stored and not done; where it stands and who has it, in one row
 --   body    bodies too large to be rewritten with their row each time it changes hands
 --   known   every id that is known: of stored jobs, and of done ones while they are remembered
---   forget  which ids to forget, and when; one row for many ids
+--   forget  which ids of done jobs to forget, and when; one row for many ids
 --   owner   who held a lease, such as host:pid
 --   result  outcomes and progress of jobs
 
@@ -63,11 +63,11 @@ CREATE TABLE body (
     bytes BLOB    NOT NULL
 ) STRICT;
 
+-- Written once for each job and not touched when it is done: the job is stored while the row at seq has this id.
 CREATE TABLE known (
     id    BLOB    PRIMARY KEY,
     queue INTEGER NOT NULL REFERENCES queue(id),
-    seq   INTEGER NOT NULL, -- where the job is, while it is stored
-    until INTEGER NOT NULL  -- 140737488355327 while it is stored
+    seq   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE forget (

@@ -26,11 +26,7 @@ use rusqlite::OptionalExtension;
 
 use self::queue::Row;
 use self::statements::Statements;
-use crate::error::damaged;
 use crate::schema;
-
-/// `known.until` of a job that is stored: as many bytes as a time has, so that the row keeps its width.
-pub(crate) const NEVER: i64 = (1 << 47) - 1;
 
 /// A time far enough: no delay, lease or memory ends later than a hundred years from now.
 const FAR_MS: i64 = 100 * 365 * 24 * 60 * 60 * 1000;
@@ -188,7 +184,7 @@ pub(crate) struct Seen {
     pub(crate) changed: bool,
 }
 
-/// An id from its 16 bytes.
-pub(crate) fn job_id(bytes: &[u8]) -> handover::Result<JobId> {
-    bytes.try_into().map(JobId::from_bytes).map_err(|_| damaged("the id of a job"))
+/// The id in a column.
+pub(crate) fn job_id(columns: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<JobId> {
+    columns.get(index).map(JobId::from_bytes)
 }

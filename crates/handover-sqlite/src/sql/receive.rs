@@ -17,7 +17,7 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(crate) struct Handed {
     queue: QueueName,
     seq: i64,
-    id: Vec<u8>,
+    id: JobId,
     priority: i64,
     attempt: i64,
     token: i64,
@@ -30,10 +30,9 @@ pub(crate) struct Handed {
 
 impl Handed {
     pub(crate) fn delivery(self) -> handover::Result<Delivery> {
-        let id = job_id(&self.id)?;
-        let receipt = receipt(self.queue, id, self.token, self.seq);
-        let message =
-            message(id, self.priority, self.key, self.headers, self.body.unwrap_or_default())?;
+        let receipt = receipt(self.queue, self.id, self.token, self.seq);
+        let body = self.body.unwrap_or_default();
+        let message = message(self.id, self.priority, self.key, self.headers, body)?;
         let mut delivery = Delivery::new(message, receipt);
         delivery.attempt = u32::try_from(self.attempt).unwrap_or(u32::MAX);
         delivery.age = Duration::from_millis(from_sql(self.age_ms));
@@ -42,9 +41,8 @@ impl Handed {
     }
 
     /// The proof of this lease, to give it back.
-    pub(crate) fn receipt(&self) -> Option<Receipt> {
-        let id = job_id(&self.id).ok()?;
-        Some(receipt(self.queue.clone(), id, self.token, self.seq))
+    pub(crate) fn receipt(&self) -> Receipt {
+        receipt(self.queue.clone(), self.id, self.token, self.seq)
     }
 }
 
@@ -127,14 +125,23 @@ impl Tx<'_, '_> {
         let first = handed.len();
         let bytes = self.pick(queue, count, bytes_max, handed)?;
         let (owner, due) = (self.owner()?, self.after(lease_ms));
-        for one in &mut handed[first..] {
-            let row = &mut self.rows[queue];
+        let handed = &mut handed[first..];
+        let row = &mut self.rows[queue];
+        for one in handed.iter_mut() {
             row.last_token += 1;
             row.leave(JobState::Ready);
             row.enter(JobState::Leased);
             one.token = row.last_token;
             one.attempt += 1;
-            self.sql.job_lease.execute(params![one.seq, due, one.token, owner])?;
+        }
+        // Neighbours in the table, which is what a queue without priorities hands out, are leased by one statement.
+        for run in handed.chunk_by(|one, next| next.seq == one.seq + 1) {
+            if let [one] = run {
+                self.sql.job_lease.execute(params![one.seq, due, one.token, owner])?;
+            } else if let [one, .., last] = run {
+                let offset = one.token - one.seq;
+                self.sql.run_lease.execute(params![one.seq, last.seq, due, offset, owner])?;
+            }
         }
         Ok(bytes)
     }
@@ -163,7 +170,7 @@ impl Tx<'_, '_> {
             handed.push(Handed {
                 queue: row.name.clone(),
                 seq,
-                id: columns.get(1)?,
+                id: job_id(columns, 1)?,
                 priority: columns.get(2)?,
                 attempt: columns.get(3)?,
                 token: 0,

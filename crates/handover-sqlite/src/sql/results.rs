@@ -18,9 +18,7 @@ fn code(status: Status) -> i64 {
 
 /// A record from the columns of `result_get`.
 pub(crate) fn read(row: &Row<'_>) -> Outcome<Record> {
-    let Ok(id) = job_id(row.get_ref(0)?.as_blob().unwrap_or_default()) else {
-        return Ok(Err(damaged("the id of a result")));
-    };
+    let id = job_id(row, 0)?;
     let Ok(queue) = row.get::<_, String>(1)?.parse() else {
         return Ok(Err(damaged("the queue of a result").fact("id", id)));
     };

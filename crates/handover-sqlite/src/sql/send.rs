@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use handover::{Error, ErrorKind, Fate, JobId, JobState, Message, QueueName, Receipt, Sent};
 use rusqlite::{OptionalExtension, params};
 
+use super::Tx;
 use super::queue::{Row, undeclared};
 use super::state::{code, to_sql};
-use super::{NEVER, Tx};
 use crate::error::NAME;
 
 /// Bodies above this are kept apart, in bytes: a lease rewrites the row, and should not rewrite a large body with it.
@@ -150,54 +150,70 @@ impl Tx<'_, '_> {
 
     /// Whether an id is known in this queue. An id of another queue is an error for the sender.
     fn known_to(&mut self, id: &JobId, queue_id: i64) -> super::Outcome<bool> {
-        let known: Option<(i64, i64)> = self
-            .sql
-            .known_get
-            .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(2)?)))
-            .optional()?;
-        match known {
-            Some((owner, until)) if until > self.now => {
-                if owner == queue_id {
-                    return Ok(Ok(true));
-                }
+        match self.known(id)? {
+            None => Ok(Ok(false)),
+            Some((owner, _)) if owner == queue_id => Ok(Ok(true)),
+            Some((owner, _)) => {
                 let other = self.queue_numbered(owner)?.map(|place| self.row(place).name.clone());
                 Ok(Err(belongs_elsewhere(id, other)))
             }
-            _ => Ok(Ok(false)),
         }
+    }
+
+    /// The queue and place of an id that is known. What is only remembered may be overdue to be forgotten.
+    fn known(&mut self, id: &JobId) -> rusqlite::Result<Option<(i64, i64)>> {
+        let Some(found) = self.place_of(id)? else { return Ok(None) };
+        if self.sql.job_is.exists(params![found.1, id.as_bytes()])? {
+            return Ok(Some(found));
+        }
+        self.forget_ids(usize::MAX)?;
+        self.place_of(id)
+    }
+
+    /// The queue and place that an id has or had.
+    pub(super) fn place_of(&mut self, id: &JobId) -> rusqlite::Result<Option<(i64, i64)>> {
+        self.sql
+            .known_get
+            .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
     }
 
     /// Stores what is new. What is above `places` is parked.
     fn store(&mut self, batch: &Batch, queue: usize, mut places: i64) -> super::Outcome<Sent> {
-        let before = self.row(queue).clone();
+        let queue_id = self.row(queue).id;
+        let depth_max = self.row(queue).depth_max;
         let mut fates = Vec::with_capacity(batch.parcels.len());
-        let mut stored: Vec<(i64, &Parcel)> = Vec::with_capacity(batch.parcels.len());
+        let mut stored: Vec<(i64, JobState, &Parcel)> = Vec::with_capacity(batch.parcels.len());
         for parcel in &batch.parcels {
             let seq = self.next_seq(queue)?;
-            let new = self.sql.known_add.execute(params![
-                parcel.id.as_bytes(),
-                before.id,
-                seq,
-                NEVER,
-                self.now
-            ])?;
-            if new == 0 {
-                if let Err(error) = self.known_to(&parcel.id, before.id)? {
-                    self.take_back(queue, before, &stored)?;
-                    return Ok(Err(error));
+            if !self.claim(&parcel.id, queue_id, seq)? {
+                match self.known_to(&parcel.id, queue_id)? {
+                    Ok(true) => {
+                        fates.push(Fate::Duplicate);
+                        continue;
+                    }
+                    // It was only remembered, and overdue to be forgotten.
+                    Ok(false) => _ = self.claim(&parcel.id, queue_id, seq)?,
+                    Err(error) => {
+                        self.take_back(queue, depth_max, &stored)?;
+                        return Ok(Err(error));
+                    }
                 }
-                fates.push(Fate::Duplicate);
-                continue;
             }
             let parked = places <= 0;
             places -= 1;
-            self.insert(parcel, queue, seq, parked)?;
-            stored.push((seq, parcel));
+            let state = self.insert(parcel, queue, seq, parked)?;
+            stored.push((seq, state, parcel));
             fates.push(if parked { Fate::Parked } else { Fate::Stored });
         }
         self.ring |= !stored.is_empty();
         let level = self.promise(queue);
         Ok(Ok(Sent::new(level, fates)))
+    }
+
+    /// Makes an id known. False where it is already.
+    fn claim(&mut self, id: &JobId, queue_id: i64, seq: i64) -> rusqlite::Result<bool> {
+        Ok(self.sql.known_add.execute(params![id.as_bytes(), queue_id, seq])? > 0)
     }
 
     fn insert(
@@ -206,7 +222,7 @@ impl Tx<'_, '_> {
         queue: usize,
         seq: i64,
         parked: bool,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<JobState> {
         let due = self.after(parcel.delay_ms);
         let state = if parked {
             JobState::Parked
@@ -237,22 +253,25 @@ impl Tx<'_, '_> {
         if !inline {
             self.sql.body_add.execute(params![seq, parcel.body])?;
         }
-        Ok(())
+        Ok(state)
     }
 
     /// Undoes the first part of a batch whose later part turned out to be wrong.
     fn take_back(
         &mut self,
         queue: usize,
-        before: Row,
-        stored: &[(i64, &Parcel)],
+        depth_max: i64,
+        stored: &[(i64, JobState, &Parcel)],
     ) -> rusqlite::Result<()> {
-        for (seq, parcel) in stored {
+        for (seq, state, parcel) in stored {
             self.sql.known_drop.execute([parcel.id.as_bytes()])?;
             self.sql.job_drop.execute([seq])?;
             self.sql.body_drop.execute([seq])?;
+            let row = self.row_mut(queue);
+            row.leave(*state);
+            row.accepted -= 1;
         }
-        *self.row_mut(queue) = before;
+        self.row_mut(queue).depth_max = depth_max;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Ending leases, and making them longer.
 
 use handover::{JobState, Receipt, Settle};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::send::ceil_ms;
 use super::state::{code, to_sql};
@@ -21,13 +21,9 @@ impl Tx<'_, '_> {
     /// over is lost even while nobody else has asked for the job, so that the answer does not depend on chance.
     pub(crate) fn leased(&mut self, receipt: &Receipt) -> rusqlite::Result<Option<Leased>> {
         let Some(queue) = self.queue(&receipt.queue)? else { return Ok(None) };
-        let seq = match place_of(receipt) {
+        let seq = match handle_of(receipt) {
             Some(seq) => Some(seq),
-            None => self
-                .sql
-                .known_get
-                .query_row([receipt.id.as_bytes()], |row| row.get(1))
-                .optional()?,
+            None => self.place_of(&receipt.id)?.map(|(_, seq)| seq),
         };
         let Some(seq) = seq else { return Ok(None) };
         let (queue_id, now) = (self.row(queue).id, self.now);
@@ -42,6 +38,47 @@ impl Tx<'_, '_> {
             return Ok(None);
         }
         Ok(Some(Leased { queue, seq, key: row.get(5)?, apart: row.get(6)? }))
+    }
+
+    /// Ends leases. One answer for each, in order.
+    ///
+    /// What is done and stands side by side in the table, as it was handed out together, is removed by one statement.
+    pub(crate) fn settle_batch(
+        &mut self,
+        batch: &[(Receipt, Settle)],
+    ) -> rusqlite::Result<Vec<handover::Result<()>>> {
+        let mut answers: Vec<_> = batch.iter().map(|_| None).collect();
+        for run in runs(batch) {
+            if self.run_done(&run)? {
+                run.iter().for_each(|done| answers[done.index] = Some(Ok(())));
+            }
+        }
+        let settled = batch.iter().zip(answers).map(|((receipt, how), answer)| match answer {
+            Some(answer) => Ok(answer),
+            None => self.settle(receipt, how),
+        });
+        settled.collect()
+    }
+
+    /// Removes a run of neighbours, if all of them are leased as their receipts say and none needs more care.
+    fn run_done(&mut self, run: &[Done<'_>]) -> rusqlite::Result<bool> {
+        let [first, .., last] = run else { return Ok(false) };
+        let Some(queue) = self.queue(&first.receipt.queue)? else { return Ok(false) };
+        let offset = to_sql(first.receipt.token) - first.seq;
+        let sound: i64 = self.sql.run_count.query_row(
+            params![first.seq, last.seq, self.rows[queue].id, offset, self.now],
+            |row| row.get(0),
+        )?;
+        if sound != to_sql(run.len()) {
+            return Ok(false);
+        }
+        self.sql.run_drop.execute([first.seq, last.seq])?;
+        self.ring = true;
+        self.promise(queue);
+        for done in run {
+            self.count_done(queue, done.receipt)?;
+        }
+        Ok(true)
     }
 
     /// Ends one lease.
@@ -79,7 +116,7 @@ impl Tx<'_, '_> {
 
     /// The common case in one statement: a job without a key and with a small body, done in time.
     fn done_at_once(&mut self, receipt: &Receipt) -> rusqlite::Result<bool> {
-        let Some(seq) = place_of(receipt) else { return Ok(false) };
+        let Some(seq) = handle_of(receipt) else { return Ok(false) };
         let Some(queue) = self.queue(&receipt.queue)? else { return Ok(false) };
         let gone = self.sql.job_done.execute(params![
             seq,
@@ -106,9 +143,6 @@ impl Tx<'_, '_> {
             self.sql.known_drop.execute([receipt.id.as_bytes()])?;
         } else {
             row.done_ids.extend_from_slice(receipt.id.as_bytes());
-            self.sql
-                .known_done
-                .execute(params![receipt.id.as_bytes(), self.now + row.remember_ms])?;
         }
         Ok(())
     }
@@ -156,6 +190,49 @@ impl Tx<'_, '_> {
 }
 
 /// The job's place in the file, as this broker wrote it into the receipt.
-fn place_of(receipt: &Receipt) -> Option<i64> {
+fn handle_of(receipt: &Receipt) -> Option<i64> {
     receipt.handle.parse().ok()
+}
+
+/// One job of a batch that is done.
+struct Done<'a> {
+    receipt: &'a Receipt,
+    seq: i64,
+    /// Where its answer goes.
+    index: usize,
+}
+
+/// The done jobs of a batch that stand side by side, two or more of them. A job that the batch names twice or ends in
+/// another way as well is left out: its items must be taken in order.
+fn runs(batch: &[(Receipt, Settle)]) -> Vec<Vec<Done<'_>>> {
+    let Some(places) =
+        batch.iter().map(|(receipt, _)| handle_of(receipt)).collect::<Option<Vec<_>>>()
+    else {
+        return Vec::new();
+    };
+    let mut items: Vec<(i64, usize)> = places.into_iter().zip(0..).collect();
+    items.sort_unstable();
+    let once = items.chunk_by(|one, next| one.0 == next.0).filter_map(|same| match same {
+        [(seq, index)] if batch[*index].1 == Settle::Done => {
+            Some(Done { receipt: &batch[*index].0, seq: *seq, index: *index })
+        }
+        _ => None,
+    });
+    let mut runs: Vec<Vec<Done<'_>>> = Vec::new();
+    for done in once {
+        match runs.last_mut().and_then(|run| Some((run.last()?.is_before(&done), run))) {
+            Some((true, run)) => run.push(done),
+            _ => runs.push(vec![done]),
+        }
+    }
+    runs.retain(|run| run.len() > 1);
+    runs
+}
+
+impl Done<'_> {
+    fn is_before(&self, next: &Self) -> bool {
+        next.seq == self.seq + 1
+            && next.receipt.token == self.receipt.token.wrapping_add(1)
+            && next.receipt.queue == self.receipt.queue
+    }
 }

@@ -41,12 +41,9 @@ statements! {
     owner_find = "SELECT id FROM owner WHERE label = ?1";
     owner_add = "INSERT INTO owner (id, label) SELECT coalesce(max(id), 1) + 1, ?1 FROM owner RETURNING id";
 
-    known_add = "INSERT INTO known (id, queue, seq, until) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE
-        SET queue = excluded.queue, seq = excluded.seq, until = excluded.until WHERE until <= ?5";
-    known_get = "SELECT queue, seq, until FROM known WHERE id = ?1";
-    known_done = "UPDATE known SET until = ?2 WHERE id = ?1";
+    known_add = "INSERT INTO known (id, queue, seq) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING";
+    known_get = "SELECT queue, seq FROM known WHERE id = ?1";
     known_drop = "DELETE FROM known WHERE id = ?1";
-    known_expire = "DELETE FROM known WHERE id = ?1 AND until <= ?2";
     forget_add = "INSERT INTO forget (until, queue, n, ids) VALUES (?1, ?2, ?3, ?4)";
     forget_next = "SELECT until, queue, n, ids FROM forget ORDER BY until LIMIT 1";
     forget_drop = "DELETE FROM forget WHERE until = ?1 AND queue = ?2 AND n = ?3";
@@ -58,6 +55,12 @@ statements! {
     job_drop = "DELETE FROM job WHERE seq = ?1";
     job_done = "DELETE FROM job WHERE seq = ?1 AND queue = ?2 AND state = 1 AND token = ?3 AND due > ?4 AND id = ?5
         AND key IS NULL AND body IS NOT NULL";
+    job_is = "SELECT 1 FROM job WHERE seq = ?1 AND id = ?2";
+    run_count = "SELECT count(*) FROM job WHERE seq BETWEEN ?1 AND ?2 AND queue = ?3 AND state = 1
+        AND token = seq + ?4 AND due > ?5 AND key IS NULL AND body IS NOT NULL";
+    run_drop = "DELETE FROM job WHERE seq BETWEEN ?1 AND ?2";
+    run_lease = "UPDATE job SET state = 1, due = ?3, attempt = attempt + 1, token = seq + ?4, owner = ?5
+        WHERE seq BETWEEN ?1 AND ?2";
     job_take = "SELECT seq, id, priority, attempt, sent, key, reason, headers, body FROM job INDEXED BY job_ready
         WHERE queue = ?1 AND state = 0 ORDER BY priority DESC, seq LIMIT ?2";
     job_lease = "UPDATE job SET state = 1, due = ?2, attempt = attempt + 1, token = ?3, owner = ?4 WHERE seq = ?1";

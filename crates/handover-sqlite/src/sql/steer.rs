@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::queue::Row;
 use super::state::{code, state, to_sql};
-use super::{NEVER, Outcome, Tx};
+use super::{Outcome, Tx, job_id};
 use crate::error::NAME;
 
 /// The most jobs that one transaction kicks or purges.
@@ -31,12 +31,10 @@ pub(crate) struct Purged {
 
 impl Tx<'_, '_> {
     fn find(&mut self, id: JobId) -> rusqlite::Result<Option<Found>> {
-        let known: Option<(i64, i64, i64)> = self
-            .sql
-            .known_get
-            .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
-        let Some((queue_id, seq, NEVER)) = known else { return Ok(None) };
+        let Some((queue_id, seq)) = self.place_of(&id)? else { return Ok(None) };
+        if !self.sql.job_is.exists(params![seq, id.as_bytes()])? {
+            return Ok(None); // done, and remembered
+        }
         let Some(queue) = self.queue_numbered(queue_id)? else { return Ok(None) };
         self.sweep(queue)?;
         let found: Option<(i64, Option<String>, bool)> = self
@@ -206,13 +204,13 @@ impl Tx<'_, '_> {
     }
 
     fn purge_one(&mut self, queue: usize, seq: i64, doomed: JobState) -> rusqlite::Result<bool> {
-        let (id, code, key, apart): (Vec<u8>, i64, Option<String>, bool) = self
+        let (id, code, key, apart): (JobId, i64, Option<String>, bool) = self
             .sql
             .job_get
-            .query_row([seq], |row| Ok((row.get(0)?, row.get(2)?, row.get(5)?, row.get(6)?)))?;
-        let (Ok(id), true) = (super::job_id(&id), state(code) == Some(doomed)) else {
+            .query_row([seq], |row| Ok((job_id(row, 0)?, row.get(2)?, row.get(5)?, row.get(6)?)))?;
+        if state(code) != Some(doomed) {
             return Ok(false);
-        };
+        }
         self.erase(&Found { queue, seq, state: doomed, key, apart }, &id)?;
         Ok(true)
     }

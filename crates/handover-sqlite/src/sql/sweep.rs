@@ -45,25 +45,30 @@ impl Tx<'_, '_> {
 
     /// Forgets what was remembered long enough: a bounded piece of work. Answers when there is more to do, if ever.
     pub(crate) fn forget(&mut self) -> rusqlite::Result<Option<i64>> {
+        let next_ids = self.forget_ids(FORGET_MAX)?;
+        let next_result = self.forget_results()?;
+        Ok([next_ids, next_result].into_iter().flatten().min())
+    }
+
+    /// Forgets ids that are due, until `max` are forgotten. Answers when the next one is due.
+    pub(super) fn forget_ids(&mut self, max: usize) -> rusqlite::Result<Option<i64>> {
         let mut forgotten = 0;
-        let next_ids = loop {
+        loop {
             let next: Option<(i64, i64, i64, Vec<u8>)> = self
                 .sql
                 .forget_next
                 .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
                 .optional()?;
-            let Some((until, queue, n, ids)) = next else { break None };
-            if until > self.now || forgotten >= FORGET_MAX {
-                break Some(until);
+            let Some((until, queue, n, ids)) = next else { return Ok(None) };
+            if until > self.now || forgotten >= max {
+                return Ok(Some(until));
             }
             for id in ids.chunks(16) {
-                self.sql.known_expire.execute(params![id, self.now])?;
+                self.sql.known_drop.execute([id])?;
                 forgotten += 1;
             }
             self.sql.forget_drop.execute([until, queue, n])?;
-        };
-        let next_result = self.forget_results()?;
-        Ok([next_ids, next_result].into_iter().flatten().min())
+        }
     }
 
     fn forget_results(&mut self) -> rusqlite::Result<Option<i64>> {

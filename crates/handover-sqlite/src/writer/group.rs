@@ -24,7 +24,7 @@ impl Desk<'_> {
             Op::Send(op) => self.send(tx, op),
             Op::Receive(op) => self.receive(tx, op),
             Op::Settle(batch, reply) => {
-                self.each(reply, batch.iter().map(|(receipt, how)| tx.settle(receipt, how)))
+                self.answers.keep_outcome(reply, tx.settle_batch(&batch).map(Ok))
             }
             Op::Extend(receipts, lease_ms, reply) => {
                 self.each(reply, receipts.iter().map(|receipt| tx.extend(receipt, lease_ms)))

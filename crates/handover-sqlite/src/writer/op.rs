@@ -203,7 +203,7 @@ impl Parcelled {
 impl Drop for Parcelled {
     fn drop(&mut self) {
         if !self.handed.is_empty() {
-            self.inbox.give_back(self.handed.iter().filter_map(Handed::receipt));
+            self.inbox.give_back(self.handed.iter().map(Handed::receipt));
         }
     }
 }
