@@ -12,10 +12,8 @@ use crate::exit;
 #[command(
     name = "handover",
     version,
-    propagate_version = true,
     after_help = exit::HELP,
-    max_term_width = 100,
-    infer_subcommands = false
+    max_term_width = 100
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -71,7 +69,7 @@ pub(crate) struct Global {
     )]
     pub(crate) log: String,
 
-    /// How to log
+    /// How to log: lines for people or JSON for programs
     #[arg(
         long,
         global = true,
@@ -98,9 +96,8 @@ impl std::fmt::Debug for Global {
 /// The form of a line in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// A line for people
+    // Without help of their own, or clap spaces every command's help out.
     Text,
-    /// A JSON object a line
     Json,
 }
 

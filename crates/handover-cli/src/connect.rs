@@ -14,9 +14,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 const BROKERS: &str =
-    "brokers: sqlite:PATH, sqlite:PATH?durability=buffered, memory: (within this process)";
-const RESULTS: &str =
-    "results: same (where the queues are), file:DIR, file:DIR?durability=buffered";
+    "write sqlite:PATH, sqlite:PATH?durability=buffered, memory: (within this process)";
+const RESULTS: &str = "write same (where the queues are), file:DIR, file:DIR?durability=buffered";
 
 /// What to do where there is no such file yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,8 +128,11 @@ fn split(url: &str) -> (&str, &str) {
     url.split_once(':').unwrap_or((url, ""))
 }
 
+/// What stands behind the question mark.
+type Options<'a> = Vec<(&'a str, &'a str)>;
+
 /// `PATH?name=value&…`. A path may be written as one (`sqlite:a/b`) or behind two slashes (`sqlite:///a/b` is `/a/b`).
-fn path_and_options(rest: &str) -> Result<(&str, Vec<(&str, &str)>), Failure> {
+fn path_and_options(rest: &str) -> Result<(&str, Options<'_>), Failure> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() {

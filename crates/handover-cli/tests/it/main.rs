@@ -1,0 +1,15 @@
+//! The command line as its users have it: the real binary, in a folder of its own, one test for each promise.
+//!
+//! `support.rs` runs it. What the library promises is tested in the library.
+
+#![allow(clippy::unwrap_used, reason = "a test that unwraps shows where it failed")]
+
+mod examples;
+mod jobs;
+mod queues;
+mod send;
+mod snapshots;
+mod support;
+mod usage;
+#[cfg(unix)]
+mod work;

@@ -1,0 +1,132 @@
+//! `handover work`: outcomes, signals, and the end of commands with their worker.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Folder, Ran};
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_raw(child.id().try_into().unwrap()).unwrap(), signal).unwrap();
+}
+
+/// Waits until it says this.
+fn heard(lines: &mut BufReader<ChildStderr>, said: &str) {
+    let mut line = String::new();
+    while !line.contains(said) {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it never said {said:?}");
+    }
+}
+
+/// A worker whose command has begun.
+fn begun(folder: &Folder, exec: &str) -> (Child, BufReader<ChildStderr>) {
+    let started = folder.fifo("started");
+    let mut worker = folder.start(&["work", "mail", "--exec", exec]);
+    let stderr = BufReader::new(worker.stderr.take().unwrap());
+    File::open(started).unwrap().read_to_string(&mut String::new()).unwrap();
+    (worker, stderr)
+}
+
+#[test]
+fn a_command_that_exits_with_75_is_tried_again() {
+    let folder = Folder::with_queue(10);
+    let id = folder.send("1");
+    let ran = folder.work("test $HANDOVER_ATTEMPT -ge 3 || exit 75; echo $HANDOVER_ATTEMPT");
+    assert!(ran.stderr.contains("1 done, 2 to be retried"), "{ran:?}");
+    assert_eq!(folder.run(&["result", &id]).done(), "3\n");
+}
+
+#[test]
+fn a_command_that_fails_is_buried_with_the_end_of_its_stderr() {
+    let folder = Folder::with_queue(10);
+    let id = folder.send("1");
+    let ran = folder.work("echo oh no >&2; exit 1");
+    assert!(ran.stderr.contains("1 buried"), "{ran:?}");
+    let job = folder.object(&["job", "show", &id]);
+    assert_eq!((&job["state"], &job["reason"]), (&"buried".into(), &"exit code 1: oh no".into()));
+}
+
+#[test]
+fn a_command_is_stopped_after_its_time() {
+    let folder = Folder::with_queue(10);
+    let id = folder.send("1");
+    let more = ["--timeout", "100ms", "--attempts", "1", "--until-empty"];
+    folder.run(&[&["work", "mail", "--exec", "sleep 1000"][..], &more].concat()).done();
+    folder.run(&["result", &id]).failed(1, "longer than 100ms");
+}
+
+#[test]
+fn a_command_can_send_jobs_itself() {
+    let folder = Folder::with_queue(10);
+    folder.send("1");
+    let exec = format!(
+        r#"cat; test "$HANDOVER_TASK" = child || {} send "$HANDOVER_QUEUE" child 2 >&2"#,
+        env!("CARGO_BIN_EXE_handover")
+    );
+    let broker = format!("sqlite:{}", folder.path("handover.db").display());
+    let mut work =
+        folder.command(&["work", "mail", "--exec", &exec, "--until-empty", "--broker", &broker]);
+    let ran = Ran::from(work.current_dir(std::env::temp_dir()).output().unwrap());
+    assert!(ran.stderr.contains("2 done"), "{ran:?}");
+}
+
+#[test]
+fn the_first_signal_lets_running_commands_finish() {
+    let folder = Folder::with_queue(10);
+    let (id, behind) = (folder.send("1"), folder.send("2"));
+    let release = folder.fifo("release");
+    let exec = "echo > started; read line < release; echo finished";
+    let (worker, mut stderr) = begun(&folder, exec);
+    signal(&worker, Signal::TERM);
+    heard(&mut stderr, "what runs may finish");
+    std::fs::write(release, "go\n").unwrap();
+    let ended = worker.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(folder.run(&["result", &id]).done(), "\"finished\"\n");
+    assert_eq!(folder.object(&["job", "show", &behind])["state"], "ready");
+}
+
+#[test]
+fn the_second_signal_stops_them_and_gives_their_jobs_back() {
+    let folder = Folder::with_queue(10);
+    let id = folder.send("1");
+    let (worker, mut stderr) = begun(&folder, "echo > started; sleep 1000");
+    signal(&worker, Signal::INT);
+    heard(&mut stderr, "what runs may finish");
+    signal(&worker, Signal::INT);
+    heard(&mut stderr, "1 given back");
+    assert!(worker.wait_with_output().unwrap().status.success());
+    let job = folder.object(&["job", "show", &id]);
+    assert_eq!((&job["state"], &job["attempt"]), (&"ready".into(), &0.into()));
+}
+
+#[test]
+fn commands_end_with_a_worker_that_is_killed() {
+    let folder = Folder::with_queue(10);
+    folder.send("1");
+    let alive = folder.fifo("alive");
+    let started = folder.fifo("started");
+    let mut worker =
+        folder.start(&["work", "mail", "--exec", "exec 3> alive; echo > started; sleep 1000"]);
+    let mut alive = File::open(alive).unwrap();
+    File::open(started).unwrap().read_to_string(&mut String::new()).unwrap();
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    // The end of the pipe: nobody who could write to it is left.
+    assert_eq!(alive.read_to_string(&mut String::new()).unwrap(), 0);
+}
+
+#[test]
+fn the_counts_are_json_for_programs() {
+    let folder = Folder::with_queue(10);
+    folder.send("1");
+    folder.send("2");
+    let stats = folder.object(&["work", "mail", "--exec", "grep -q 1", "--until-empty"]);
+    assert_eq!(
+        (&stats["done"], &stats["buried"], &stats["lost"]),
+        (&1.into(), &1.into(), &0.into())
+    );
+}
