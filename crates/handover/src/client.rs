@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::Backend;
+use crate::broker::BrokerExt;
 use crate::clock;
 use crate::delivery::{Room, Sent};
 use crate::error::{Error, ErrorKind, Result};
@@ -126,6 +127,28 @@ impl Client {
             tokio::time::sleep_until(again).await;
             rest = (rest * 2).min(Duration::from_secs(5));
         }
+    }
+
+    /// Gives a job up: it is buried with this reason, its handler is cancelled where it runs, and whoever waits for its result
+    /// learns of it. False where there is no such job: it is done, or was never sent.
+    ///
+    /// # Errors
+    /// `Unsupported` where the broker cannot be steered, `Unavailable`, `Closed`.
+    pub async fn cancel(&self, id: JobId, reason: &str) -> Result<bool> {
+        let broker = &self.backend.broker;
+        if !broker.operator()?.cancel(id, reason.to_owned()).await? {
+            return Ok(false);
+        }
+        let Some(job) = broker.inspector()?.job(id).await? else { return Ok(true) };
+        let mut record = Record::new(id, &job.queue, Status::Failed);
+        record.task = job.message.headers.get("task").cloned().unwrap_or_default();
+        record.attempt = job.attempt;
+        record.token = job.token;
+        record.reason = Some(reason.to_owned());
+        record.at_ms = clock::wall_ms();
+        // Where the worker was quicker and stored a result, that one stands.
+        self.backend.results.put(&[record]).await?;
+        Ok(true)
     }
 
     /// A job that was sent before, by its id.

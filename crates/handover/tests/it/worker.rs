@@ -159,8 +159,10 @@ async fn a_cancelled_job_cancels_its_handler_and_is_not_settled_by_it() {
     let worker = worker.start().await.unwrap();
     let job = client.send(DOUBLE, &7).await.unwrap();
     start.recv().await.unwrap();
-    let operator = backend.broker.operator().unwrap();
-    assert!(operator.cancel(job.id(), "not wanted any more".to_owned()).await.unwrap());
+    assert!(client.cancel(job.id(), "not wanted any more").await.unwrap());
+    assert!(
+        matches!(job.result().await, Err(JobError::Failed { reason, .. }) if reason == "not wanted any more")
+    );
     assert_eq!(
         tokio::time::timeout(WAIT, tell.recv()).await.unwrap(),
         Some(CancelReason::LeaseLost)
