@@ -67,7 +67,7 @@ impl Output {
         if self.json { self.object(value) } else { self.line(&text()) }
     }
 
-    /// Prints a table, its head only for people at a terminal or in front of a full table.
+    /// Prints a table, its head in bold at a terminal.
     ///
     /// # Errors
     /// Where stdout cannot be written.
@@ -185,8 +185,12 @@ impl Live {
         if self.bar.is_some() { Duration::from_millis(100) } else { Duration::from_secs(1) }
     }
 
-    /// Ends it and takes it off the terminal.
-    pub(crate) fn finish(self) {
+    /// Ends it and takes it off the terminal, as dropping it does.
+    pub(crate) fn finish(self) {}
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -107,10 +107,11 @@ fn the_second_signal_stops_them_and_gives_their_jobs_back() {
 fn commands_end_with_a_worker_that_is_killed() {
     let folder = Folder::with_queue(10);
     folder.send("1");
+    // The command reads its arguments first: they come when the guard knows of it.
     let alive = folder.fifo("alive");
     let started = folder.fifo("started");
     let mut worker =
-        folder.start(&["work", "mail", "--exec", "exec 3> alive; echo > started; sleep 1000"]);
+        folder.start(&["work", "mail", "--exec", "cat; exec 3> alive; echo > started; sleep 1000"]);
     let mut alive = File::open(alive).unwrap();
     File::open(started).unwrap().read_to_string(&mut String::new()).unwrap();
     worker.kill().unwrap();

@@ -86,9 +86,7 @@ impl Send {
             message = message.with_id(id);
         }
         let mut sender = self.sender(app, place).await?;
-        sender.send(vec![message]).await?;
-        sender.finish();
-        Ok(())
+        sender.send(vec![message]).await
     }
 
     async fn lines(&self, app: &App, place: &Place) -> Result<(), Failure> {
@@ -125,7 +123,6 @@ impl Send {
                 }
             }
         }
-        sender.finish();
         Ok(())
     }
 

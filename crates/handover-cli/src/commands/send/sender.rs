@@ -117,11 +117,6 @@ impl Sender {
         }
         self.out.raw(text.as_bytes())
     }
-
-    /// Says at the end what came of it, where there was something to see on the way.
-    pub(super) fn finish(self) {
-        self.live.finish();
-    }
 }
 
 fn word(fate: Fate) -> &'static str {
