@@ -180,9 +180,10 @@ impl Live {
         self.out.note(text);
     }
 
-    /// How often it is worth setting: what a person sees as moving, or what a log is written by.
+    /// How often it is worth setting: what a person sees as moving, or how often a line is logged. Oftener would wake an
+    /// idle worker for nothing.
     pub(crate) fn every(&self) -> Duration {
-        if self.bar.is_some() { Duration::from_millis(100) } else { Duration::from_secs(1) }
+        if self.bar.is_some() { Duration::from_millis(100) } else { PLAIN_EVERY }
     }
 
     /// Ends it and takes it off the terminal, as dropping it does.

@@ -2,24 +2,24 @@
 
 use std::io;
 
-use handover::Stopper;
+use handover::WorkerHandle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::output::Output;
 
 /// Listens from now on, until it is dropped.
-pub(crate) fn on_signals(stopper: Stopper, out: Output) -> Stopping {
+pub(crate) fn on_signals(worker: WorkerHandle, out: Output) -> Stopping {
     let (told, was_told) = watch::channel(false);
     let listening = match Signals::listen() {
         Ok(mut signals) => tokio::spawn(async move {
             signals.next().await;
             told.send_replace(true);
             out.note("stopping: what runs may finish; once more stops that too");
-            stopper.drain();
+            worker.drain();
             signals.next().await;
             out.note("stopping what runs; its jobs go back");
-            stopper.cancel();
+            worker.cancel();
             // Whoever says it a third time is not heard: the second phase has an end of its own.
             std::future::pending().await
         }),

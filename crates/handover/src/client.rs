@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::Backend;
 use crate::broker::BrokerExt;
 use crate::clock;
-use crate::delivery::{Room, Sent};
+use crate::delivery::{Receipt, Room, Sent};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::JobId;
 use crate::message::{Message, Priority, QueueName};
@@ -36,19 +36,28 @@ use crate::task::Task;
 pub struct Client {
     backend: Backend,
     room_wait: Duration,
+    parent: Option<Receipt>,
 }
 
 impl Client {
     /// A client that waits up to a minute for room.
     #[must_use]
     pub fn new(backend: &Backend) -> Self {
-        Self { backend: backend.clone(), room_wait: Duration::from_secs(60) }
+        Self { backend: backend.clone(), room_wait: Duration::from_secs(60), parent: None }
     }
 
     /// The same client, waiting this long for room: zero answers `Full` at once, `Duration::MAX` waits for ever.
     #[must_use]
     pub fn room_wait(mut self, room_wait: Duration) -> Self {
         self.room_wait = room_wait;
+        self
+    }
+
+    /// The same client, sending for the running job that holds this lease: what it sends are that job's children, as
+    /// [`Room::child_of`] says. Choose ids that are the same at every attempt, as [`JobId::derive`] makes them.
+    #[must_use]
+    pub fn child_of(mut self, parent: Receipt) -> Self {
+        self.parent = Some(parent);
         self
     }
 
@@ -115,7 +124,8 @@ impl Client {
         let mut rest = Duration::from_millis(20);
         loop {
             let left = deadline.saturating_duration_since(clock::now());
-            let error = match self.backend.broker.send(queue, batch, Room::within(left)).await {
+            let room = Room { wait: left, parent: self.parent.clone() };
+            let error = match self.backend.broker.send(queue, batch, room).await {
                 Ok(sent) => return Ok(sent),
                 Err(error) => error,
             };

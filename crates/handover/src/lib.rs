@@ -51,5 +51,5 @@ pub use results::{
 pub use retry::RetryPolicy;
 pub use task::{Envelope, Task};
 pub use worker::{
-    CancelReason, CancelSignal, Context, Health, RunningWorker, Stopper, Worker, WorkerStats,
+    CancelReason, CancelSignal, Context, Health, RunningWorker, Worker, WorkerHandle, WorkerStats,
 };

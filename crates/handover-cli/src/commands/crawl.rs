@@ -100,7 +100,7 @@ impl CrawlArgs {
         let concurrency = usize::try_from(self.concurrency).unwrap_or(usize::MAX);
         let worker = Worker::new(&backend).concurrency(concurrency).lease(self.lease).until_empty();
         let worker = crawler.on(worker).start().await?;
-        let stopping = stop::on_signals(worker.stopper(), app.out);
+        let stopping = stop::on_signals(worker.handle(), app.out);
         let stats = watch(&backend, &queue, app.out, worker).await?;
         let stopped = stopping.was_told();
         let Some(info) = backend.broker.inspector()?.queue(&queue).await? else {

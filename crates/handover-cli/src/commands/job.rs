@@ -1,7 +1,7 @@
 //! `handover job`: looks at single jobs and steers them.
 
 use clap::{Args, Subcommand};
-use handover::{BrokerExt, Explanation, JobFilter, JobId, JobInfo, JobState, QueueName};
+use handover::{BrokerExt, Client, Explanation, JobFilter, JobId, JobInfo, JobState, QueueName};
 use serde_json::json;
 
 use super::find_queue;
@@ -92,7 +92,7 @@ impl Job {
                 answer(app, id, was, "kicked", "there is no buried or delayed job")?;
             }
             Command::Cancel { id, reason } => {
-                let was = broker.operator()?.cancel(id, reason).await?;
+                let was = Client::new(&place.backend).cancel(id, &reason).await?;
                 answer(app, id, was, "cancelled", "there is no job")?;
             }
             Command::Delete { id } => {

@@ -2,15 +2,10 @@
 
 use std::ffi::OsString;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use handover::{
-    BoxFuture, Context, Outcome, QueueName, RetryPolicy, RunningWorker, Settle, Worker,
-    WorkerStats, clock,
-};
+use handover::{Health, QueueName, RetryPolicy, RunningWorker, Worker, WorkerStats, clock};
 use handover_modules::command::Command;
 
 use super::create_hint;
@@ -91,10 +86,9 @@ impl Work {
         let missing = if self.until_empty { Missing::Refuse } else { Missing::Create };
         let place = app.open(missing)?;
         self.look_for_queues(app, &place).await?;
-        let counts = Arc::default();
-        let worker = self.worker(app, &place, &counts)?.start().await?;
-        let stopping = stop::on_signals(worker.stopper(), app.out);
-        let stats = watch(app.out, worker, &counts).await;
+        let worker = self.worker(app, &place)?.start().await?;
+        let stopping = stop::on_signals(worker.handle(), app.out);
+        let stats = watch(app.out, worker).await;
         drop(stopping);
         let closed = place.backend.close().await;
         let stats = stats?;
@@ -122,7 +116,7 @@ impl Work {
         Ok(())
     }
 
-    fn worker(&self, app: &App, place: &Place, counts: &Arc<Counts>) -> Result<Worker, Failure> {
+    fn worker(&self, app: &App, place: &Place) -> Result<Worker, Failure> {
         let command = Command::new(&self.exec)
             .grace(self.grace)
             .env("HANDOVER_BROKER", &app.global.broker)
@@ -134,7 +128,7 @@ impl Work {
             delay_max: self.retry_delay_max,
         };
         let mut worker = Worker::new(&place.backend)
-            .handle_any(self.timeout, retry, counts.counting(retry, command))
+            .handle_any(self.timeout, retry, command)
             .concurrency(self.concurrency)
             .prefetch(self.prefetch)
             .lease(self.lease)
@@ -148,14 +142,11 @@ impl Work {
 }
 
 /// Draws the live line until the worker ends.
-async fn watch(
-    out: Output,
-    worker: RunningWorker,
-    counts: &Counts,
-) -> handover::Result<WorkerStats> {
+async fn watch(out: Output, worker: RunningWorker) -> handover::Result<WorkerStats> {
     let live = out.live(0);
     let mut rate = Rate::new();
     let mut ticks = tokio::time::interval(live.every());
+    let handle = worker.handle();
     let mut ended = pin!(worker.join());
     loop {
         tokio::select! {
@@ -164,80 +155,24 @@ async fn watch(
                 return stats;
             }
             _ = ticks.tick() => {
-                let (done, failed) = (Counts::read(&counts.done), Counts::read(&counts.failed));
-                let text = format!(
-                    "{done} done, {failed} failed, {} to be retried, {} in flight, {:.1} jobs/s",
-                    Counts::read(&counts.retried),
-                    Counts::read(&counts.running),
-                    rate.of(done + failed)
-                );
-                live.set(done + failed, &text);
+                let health = handle.health();
+                let settled = health.stats.done + health.stats.buried;
+                live.set(settled, &line(&health, rate.of(settled)));
             }
         }
     }
 }
 
-/// What the attempts came to so far, for the live line. The summary is the worker's own count, of what was settled.
-#[derive(Debug, Default)]
-struct Counts {
-    done: AtomicU64,
-    failed: AtomicU64,
-    retried: AtomicU64,
-    running: AtomicU64,
-}
-
-impl Counts {
-    fn read(count: &AtomicU64) -> u64 {
-        count.load(Ordering::Relaxed)
-    }
-
-    /// `handler`, counted.
-    fn counting<F>(
-        self: &Arc<Self>,
-        retry: RetryPolicy,
-        handler: F,
-    ) -> impl Fn(Context, Vec<u8>) -> BoxFuture<'static, Outcome> + Send + Sync + 'static
-    where
-        F: Fn(Context, Vec<u8>) -> BoxFuture<'static, Outcome> + Send + Sync + 'static,
-    {
-        let counts = Arc::clone(self);
-        move |context, body| {
-            let attempt = context.attempt();
-            let running = Running::new(&counts);
-            let outcome = handler(context, body);
-            Box::pin(async move {
-                let outcome = outcome.await;
-                running.0.count(&retry.settle(&outcome, attempt, 0.0));
-                outcome
-            }) as BoxFuture<'static, _>
-        }
-    }
-
-    fn count(&self, settle: &Settle) {
-        let count = match settle {
-            Settle::Done => &self.done,
-            Settle::Bury { .. } => &self.failed,
-            Settle::Retry { .. } => &self.retried,
-            Settle::Release { .. } => return,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// An attempt that runs; it may also end by being dropped.
-struct Running(Arc<Counts>);
-
-impl Running {
-    fn new(counts: &Arc<Counts>) -> Self {
-        counts.running.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(counts))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-    }
+/// How a worker is, in a line.
+fn line(health: &Health, rate: f64) -> String {
+    let WorkerStats { done, buried, retried, running, .. } = health.stats;
+    let idle = match &health.idle_because {
+        Some(because) => format!("; idle: {because}"),
+        None => String::new(),
+    };
+    format!(
+        "{done} done, {buried} failed, {retried} to be retried, {running} in flight, {rate:.1} jobs/s{idle}"
+    )
 }
 
 /// Jobs per second over the last few seconds.

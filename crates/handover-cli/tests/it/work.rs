@@ -74,6 +74,32 @@ fn a_command_can_send_jobs_itself() {
 }
 
 #[test]
+fn commands_that_feed_their_own_full_queue_finish_when_they_send_children() {
+    let folder = Folder::with_queue(2);
+    let send = format!("{} send mail deliver - --child", env!("CARGO_BIN_EXE_handover"));
+    // Each job below 10 sends two more: 1 makes 2 and 3, and so on to 19, through a queue of two places. Each parent sends
+    // its children twice, as one that is tried again does.
+    let exec = format!(
+        "read n; test $n -ge 10 || for again in 1 2; do printf '%s\\n%s\\n' $((n * 2)) $((n * 2 + 1)) | {send} >&2 || exit 75; done"
+    );
+    folder.send("1");
+    let ran = folder.work(&exec);
+    assert!(ran.stderr.contains("19 done, 0 to be retried, 0 buried"), "{ran:?}");
+    let queue = folder.object(&["queue", "show", "mail"]);
+    assert_eq!((&queue["depth_max"], &queue["accepted"]), (&2.into(), &19.into()));
+}
+
+#[test]
+fn only_a_running_job_has_children() {
+    let folder = Folder::with_queue(2);
+    folder.run(&["send", "mail", "deliver", "1", "--child"]).failed(2, "HANDOVER_QUEUE is not set");
+    let id = folder.send("1");
+    let mut late = folder.command(&["send", "mail", "deliver", "2", "--child"]);
+    late.env("HANDOVER_QUEUE", "mail").env("HANDOVER_JOB_ID", id).env("HANDOVER_TOKEN", "1");
+    Ran::from(late.output().unwrap()).failed(1, "the lease is over");
+}
+
+#[test]
 fn the_first_signal_lets_running_commands_finish() {
     let folder = Folder::with_queue(10);
     let (id, behind) = (folder.send("1"), folder.send("2"));

@@ -428,7 +428,7 @@ impl RunningWorker {
     /// # Errors
     /// The error that had ended it before, if one did.
     pub async fn stop(self) -> Result<WorkerStats> {
-        self.stopper().drain();
+        self.handle().drain();
         self.join().await
     }
 
@@ -443,44 +443,19 @@ impl RunningWorker {
         })
     }
 
-    /// True when it has ended; then [`join`](Self::join) answers at once.
+    /// A handle that watches and stops it from elsewhere, such as a signal handler.
     #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.end.is_finished()
-    }
-
-    /// A handle that stops it from elsewhere, such as a signal handler.
-    #[must_use]
-    pub fn stopper(&self) -> Stopper {
-        Stopper(Arc::clone(&self.shared))
-    }
-
-    /// How it is.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        let pulse = self.shared.pulse.lock().unwrap_or_else(PoisonError::into_inner);
-        let stats = self.shared.stats.read();
-        let idle_because = match (&pulse.outage, stats.running) {
-            (Some(outage), _) => Some(format!("the broker is away: {outage}")),
-            (None, 0) if self.shared.phase() > Phase::Running => Some("it is stopping".to_owned()),
-            (None, 0) => Some("nothing in its queues can be taken".to_owned()),
-            (None, _) => None,
-        };
-        Health {
-            since_receive: clock::now() - pulse.last_receive,
-            free_slots: self.shared.slots.available_permits(),
-            idle_because,
-            stats,
-        }
+    pub fn handle(&self) -> WorkerHandle {
+        WorkerHandle(Arc::clone(&self.shared))
     }
 }
 
-/// Stops a worker. Clones stop the same one.
+/// Watches and stops a worker. Clones mean the same one; it may have ended.
 #[derive(Debug, Clone)]
-pub struct Stopper(Arc<Shared>);
+pub struct WorkerHandle(Arc<Shared>);
 
-impl Stopper {
-    /// Begins the first phase: nothing new is begun, what runs may finish.
+impl WorkerHandle {
+    /// Begins the first phase of a stop: nothing new is begun, what runs may finish.
     pub fn drain(&self) {
         self.0.advance(Phase::Draining);
     }
@@ -488,5 +463,24 @@ impl Stopper {
     /// Begins the second phase at once: what runs is cancelled and given back.
     pub fn cancel(&self) {
         self.0.advance(Phase::Cancelling);
+    }
+
+    /// How the worker is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let pulse = self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        let stats = self.0.stats.read();
+        let idle_because = match (&pulse.outage, stats.running) {
+            (Some(outage), _) => Some(format!("the broker is away: {outage}")),
+            (None, 0) if self.0.phase() > Phase::Running => Some("it is stopping".to_owned()),
+            (None, 0) => Some("nothing in its queues can be taken".to_owned()),
+            (None, _) => None,
+        };
+        Health {
+            since_receive: clock::now() - pulse.last_receive,
+            free_slots: self.0.slots.available_permits(),
+            idle_because,
+            stats,
+        }
     }
 }

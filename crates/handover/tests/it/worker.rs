@@ -195,7 +195,7 @@ async fn a_stop_lets_what_runs_finish_and_gives_back_what_has_not_begun() {
     }
     let worker = worker.start().await.unwrap();
     assert_eq!(start.recv().await, Some(0));
-    worker.stopper().drain();
+    worker.handle().drain();
     gate.add_permits(1);
     let stats = worker.join().await.unwrap();
     assert_eq!((stats.done, stats.lost), (1, 0));
@@ -336,6 +336,6 @@ async fn progress_can_be_seen_while_a_job_runs() {
     start.recv().await.unwrap();
     let record = backend.results.get(job.id()).await.unwrap().unwrap();
     assert_eq!((record.status, record.output.as_deref()), (Status::Running, Some("[1,10]")));
-    assert!(worker.health().idle_because.is_none());
+    assert!(worker.handle().health().idle_because.is_none());
     worker.stop().await.unwrap();
 }

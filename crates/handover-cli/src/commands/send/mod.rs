@@ -11,7 +11,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use handover::{Client, Envelope, JobId, Message, Priority, QueueName};
+use handover::{Client, Envelope, JobId, Message, Priority, QueueName, Receipt};
 use serde_json::Value;
 
 use self::lines::{Item, Line};
@@ -55,8 +55,13 @@ pub(crate) struct Send {
     #[arg(long, value_name = "FIELD")]
     key_from: Option<String>,
     /// The id, so that sending it again is the same job; for a single job
-    #[arg(long)]
+    #[arg(long, conflicts_with = "child")]
     id: Option<JobId>,
+    /// Send for the job whose command this runs in, as its HANDOVER_* variables name it: into its own queue it never waits
+    /// (what does not fit is parked), with a lost lease it sends nothing, and the same task and arguments sent again by a
+    /// later attempt are the same job
+    #[arg(long)]
+    child: bool,
 }
 
 impl Send {
@@ -67,8 +72,13 @@ impl Send {
         }
         // A wrong name is told before anything is read.
         Envelope::new(&self.task, Vec::new())?;
+        let parent = self.parent()?;
         let place = app.open(Missing::Refuse)?;
-        let sent = if many { self.lines(app, &place).await } else { self.one(app, &place).await };
+        let sent = if many {
+            self.lines(app, &place, parent.as_ref()).await
+        } else {
+            self.one(app, &place, parent.as_ref()).await
+        };
         // What was accepted is safe by now; the first failure is the one to tell.
         let closed = place.backend.close().await;
         sent?;
@@ -76,22 +86,28 @@ impl Send {
         Ok(Exit::Done)
     }
 
-    async fn one(&self, app: &App, place: &Place) -> Result<(), Failure> {
+    async fn one(&self, app: &App, place: &Place, parent: Option<&Receipt>) -> Result<(), Failure> {
         let body = lines::check(self.args.as_bytes()).map_err(|why| {
             Failure::new(Exit::BadData, format!("the arguments are no JSON: {why}"))
                 .hint("a text needs quotes of its own: '\"Ada\"'")
         })?;
-        let mut message = self.message(body).map_err(|why| Failure::new(Exit::BadData, why))?;
+        let mut message =
+            self.message(body, parent).map_err(|why| Failure::new(Exit::BadData, why))?;
         if let Some(id) = self.id {
             message = message.with_id(id);
         }
-        let mut sender = self.sender(app, place).await?;
+        let mut sender = self.sender(app, place, parent).await?;
         sender.send(vec![message]).await
     }
 
-    async fn lines(&self, app: &App, place: &Place) -> Result<(), Failure> {
+    async fn lines(
+        &self,
+        app: &App,
+        place: &Place,
+        parent: Option<&Receipt>,
+    ) -> Result<(), Failure> {
         let caps = place.backend.broker.caps();
-        let mut sender = self.sender(app, place).await?;
+        let mut sender = self.sender(app, place, parent).await?;
         let limits = lines::Limits {
             line_bytes_max: caps.body_bytes_max,
             lines_max: sender.batch_max(),
@@ -107,7 +123,7 @@ impl Send {
         while let Ok(item) = items.recv_async().await {
             match item {
                 Item::Lines(lines) => {
-                    let (batch, wrong) = self.batch(lines);
+                    let (batch, wrong) = self.batch(lines, parent);
                     sender.send(batch).await?;
                     if let Some(wrong) = wrong {
                         return Err(wrong.after(&sender.so_far()));
@@ -127,10 +143,10 @@ impl Send {
     }
 
     /// The jobs of these lines, up to the first that makes none.
-    fn batch(&self, lines: Vec<Line>) -> (Vec<Message>, Option<Failure>) {
+    fn batch(&self, lines: Vec<Line>, parent: Option<&Receipt>) -> (Vec<Message>, Option<Failure>) {
         let mut batch = Vec::with_capacity(lines.len());
         for Line { number, text } in lines {
-            match self.message(text) {
+            match self.message(text, parent) {
                 Ok(message) => batch.push(message),
                 Err(why) => return (batch, Some(wrong_line(number, &why))),
             }
@@ -138,27 +154,59 @@ impl Send {
         (batch, None)
     }
 
-    async fn sender(&self, app: &App, place: &Place) -> Result<Sender, Failure> {
+    async fn sender(
+        &self,
+        app: &App,
+        place: &Place,
+        parent: Option<&Receipt>,
+    ) -> Result<Sender, Failure> {
         let queue = match place.backend.broker.inspect() {
             Some(_) => Some(find_queue(place, &self.queue).await?),
             None => None,
         };
         let wait = if self.no_wait { Some(Duration::ZERO) } else { self.wait };
-        let client = Client::new(&place.backend).room_wait(wait.unwrap_or(Duration::MAX));
+        let mut client = Client::new(&place.backend).room_wait(wait.unwrap_or(Duration::MAX));
+        if let Some(parent) = parent {
+            client = client.child_of(parent.clone());
+        }
         let capacity = queue.map(|queue| queue.settings.capacity);
         Ok(Sender::new(app.out, client, self.queue.clone(), capacity))
     }
 
+    /// The lease of the job whose command this is, where it sends for it.
+    fn parent(&self) -> Result<Option<Receipt>, Failure> {
+        if !self.child {
+            return Ok(None);
+        }
+        let said = |name: &str| {
+            std::env::var(name).map_err(|_| {
+                Failure::usage(format!(
+                    "--child is for commands that `handover work` runs: {name} is not set"
+                ))
+            })
+        };
+        let (queue, id) = (said("HANDOVER_QUEUE")?.parse()?, said("HANDOVER_JOB_ID")?.parse()?);
+        let token = said("HANDOVER_TOKEN")?.parse();
+        let token = token.map_err(|_| Failure::usage("HANDOVER_TOKEN is no token"))?;
+        Ok(Some(Receipt::new(queue, id, token)))
+    }
+
     /// The job with these arguments, or why there can be none.
-    fn message(&self, body: Vec<u8>) -> Result<Message, String> {
+    fn message(&self, body: Vec<u8>, parent: Option<&Receipt>) -> Result<Message, String> {
         let key = match &self.key_from {
             Some(field) => Some(key_of(&body, field)?),
             None => self.key.clone(),
         };
+        // A child's id is made of its parent, its task and its arguments, so that it is the same at every attempt.
+        let id = parent
+            .map(|parent| parent.id.derive(&self.task).derive(&String::from_utf8_lossy(&body)));
         let envelope = Envelope::new(&self.task, body).map_err(|error| error.to_string())?;
         let priority = Priority::new(self.priority).map_err(|error| error.to_string())?;
         let mut message = envelope.into_message().with_priority(priority).with_delay(self.delay);
         message.key = key;
+        if let Some(id) = id {
+            message = message.with_id(id);
+        }
         message.check().map_err(|error| error.to_string())?;
         Ok(message)
     }
