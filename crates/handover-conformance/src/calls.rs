@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use handover::clock::{self, Instant};
 
@@ -21,7 +22,17 @@ pub(crate) struct Calls {
 struct Log {
     next: u64,
     under_way: BTreeMap<u64, (Instant, String)>,
-    past: VecDeque<String>,
+    past: VecDeque<Answered>,
+}
+
+/// A call that was answered, and how often in a row.
+#[derive(Debug)]
+struct Answered {
+    at: Duration,
+    what: String,
+    answer: String,
+    took: Duration,
+    times: usize,
 }
 
 impl Calls {
@@ -57,13 +68,27 @@ impl Calls {
 
     fn end(&self, number: u64, answer: &str) {
         let mut log = self.lock();
-        if let Some((begun, what)) = log.under_way.remove(&number) {
-            let at = begun.duration_since(self.start);
-            let line = format!("{at:>9.1?} {what} -> {answer} ({:.1?})", begun.elapsed());
-            if log.past.len() == PAST_MAX {
-                log.past.pop_front();
+        let Some((begun, what)) = log.under_way.remove(&number) else { return };
+        let took = begun.elapsed();
+        match log.past.back_mut() {
+            // A case that asks again and again would push everything else out of the log.
+            Some(last) if last.what == what && last.answer == answer => {
+                last.times += 1;
+                last.took += took;
             }
-            log.past.push_back(line);
+            _ => {
+                if log.past.len() == PAST_MAX {
+                    log.past.pop_front();
+                }
+                let at = begun.duration_since(self.start);
+                log.past.push_back(Answered {
+                    at,
+                    what,
+                    answer: answer.to_owned(),
+                    took,
+                    times: 1,
+                });
+            }
         }
     }
 
@@ -71,8 +96,9 @@ impl Calls {
     pub(crate) fn story(&self) -> String {
         let log = self.lock();
         let mut story = String::new();
-        for line in &log.past {
-            let _ = writeln!(story, "  {line}");
+        for Answered { at, what, answer, took, times } in &log.past {
+            let times = if *times > 1 { format!(", {times} times") } else { String::new() };
+            let _ = writeln!(story, "  {at:>9.1?} {what} -> {answer} ({took:.1?}{times})");
         }
         for (begun, what) in log.under_way.values() {
             let at = begun.duration_since(self.start);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use handover::{
     Ask, Broker, BrokerExt, Caps, Delivery, Error, ErrorKind, Fate, Inspect, JobId, JobInfo,
     LeaseKind, Message, QueueInfo, QueueName, QueueSettings, Receipt, ResultStore, Room, Sent,
-    Settle, Steer,
+    Settle, Steer, clock,
 };
 
 use crate::calls::Calls;
@@ -261,6 +261,27 @@ impl Bench {
         lease: Duration,
     ) -> impl Future<Output = Result<Delivery, Stop>> + Send + use<> {
         take_from(&self.broker, queue, lease)
+    }
+
+    /// Takes one message at the first moment it can be had, with a long lease. It asks again and again: an alarm that rings a
+    /// little late must not hide a message that could be taken a little early.
+    #[track_caller]
+    pub(crate) fn catch(
+        &self,
+        queue: &QueueName,
+    ) -> impl Future<Output = Result<Delivery, Stop>> + Send + use<> {
+        let (at, broker, queue) = (Location::caller(), Arc::clone(&self.broker), queue.clone());
+        let ask = self.ask(1);
+        async move {
+            let begun = clock::now();
+            while begun.elapsed() < SOON {
+                if let Some(delivery) = broker.receive_one(&queue, ask).await? {
+                    return Ok(delivery);
+                }
+                tokio::task::yield_now().await;
+            }
+            Err(Stop::Failed(format!("{queue} gave nothing within {SOON:?}, at {at}")))
+        }
     }
 
     /// Takes this message, which must be the next one.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use handover::{BrokerExt, Fate, JobId, QueueName, QueueSettings, Room};
+use handover::{BrokerExt, ErrorKind, Fate, JobId, QueueName, QueueSettings, Room};
 
 use crate::case::{Case, Need, Outcome, Stop, case};
-use crate::check::same;
+use crate::check::{refused, same};
 use crate::support::{Bench, text_message};
 
 pub(crate) const CASES: &[Case] = &[
@@ -14,6 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(fates_say_what_became_of_each_message_in_order, Need::Dedup, Need::Batch(3)),
     case!(a_batch_sent_again_after_an_unclear_end_is_one_job_each, Need::Dedup, Need::Batch(3)),
     case!(a_repeat_changes_nothing_of_the_first, Need::Dedup),
+    case!(an_id_of_another_queue_is_invalid, Need::DedupWhileStored, Need::Batch(2)),
     case!(an_id_is_known_while_its_job_is_leased, Need::DedupWhileStored),
     case!(an_id_is_known_while_its_job_is_delayed, Need::DedupWhileStored, Need::Delays),
     case!(an_id_is_known_while_its_job_is_buried, Need::DedupWhileStored),
@@ -76,6 +77,19 @@ async fn a_repeat_changes_nothing_of_the_first(b: &Bench) -> Outcome {
     let other = text_message("other").with_id(first.id).with_header("h", "second");
     b.broker.send_one(&queue, other, Room::now()).await?;
     same("the message", b.take(&queue).await?.message, first)
+}
+
+async fn an_id_of_another_queue_is_invalid(b: &Bench) -> Outcome {
+    let (mail, print) = (b.queue("mail", 10).await?, b.queue("print", 10).await?);
+    let ids = b.send(&mail, &["a", "b"]).await?;
+    b.done(&b.take(&mail).await?).await?;
+    for id in ids {
+        let batch = [text_message("c"), text_message("d").with_id(id)];
+        let answer = b.broker.send(&print, &batch, Room::now()).await;
+        refused("a batch with an id of another queue", answer, ErrorKind::Invalid)?;
+    }
+    b.nothing(&print).await?;
+    same("what is still there", b.drain(&mail).await?.len(), 1)
 }
 
 async fn an_id_is_known_while_its_job_is_leased(b: &Bench) -> Outcome {

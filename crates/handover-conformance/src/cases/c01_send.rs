@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 
 use handover::{
     BrokerExt, Durability, ErrorKind, Message, Priority, QueueName, QueueSettings, Room,
@@ -20,6 +21,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_queue_that_was_never_declared_takes_nothing),
     case!(declaring_a_queue_again_keeps_what_is_in_it),
     case!(settings_out_of_range_are_invalid),
+    case!(a_batch_of_nothing_is_invalid),
     case!(a_batch_with_one_invalid_message_stores_nothing, Need::Batch(3)),
     case!(a_dropped_send_stores_the_whole_batch_or_nothing, Need::Batch(3)),
 ];
@@ -99,12 +101,21 @@ async fn settings_out_of_range_are_invalid(b: &Bench) -> Outcome {
     endless.overdraft = QueueSettings::CAPACITY_MAX + 1;
     let none = QueueSettings::with_capacity(0);
     let vast = QueueSettings::with_capacity(QueueSettings::CAPACITY_MAX + 1);
-    for settings in [none, vast, endless] {
+    let mut mindful = QueueSettings::with_capacity(1);
+    mindful.remember = QueueSettings::REMEMBER_MAX + Duration::from_secs(1);
+    for settings in [none, vast, endless, mindful] {
         let answer = b.broker.declare(&queue, &settings).await;
         refused(format!("declare with {settings:?}"), answer, ErrorKind::Invalid)?;
     }
     let answer = b.broker.send_one(&queue, text_message("a"), Room::now()).await;
     refused("a send to the queue that was not made", answer, ErrorKind::Invalid)
+}
+
+async fn a_batch_of_nothing_is_invalid(b: &Bench) -> Outcome {
+    let queue = b.queue("mail", 10).await?;
+    refused("a send", b.broker.send(&queue, &[], Room::now()).await, ErrorKind::Invalid)?;
+    refused("a settle", b.broker.settle(&[]).await, ErrorKind::Invalid)?;
+    refused("an extend", b.broker.extend(&[], b.short).await, ErrorKind::Invalid)
 }
 
 async fn a_batch_with_one_invalid_message_stores_nothing(b: &Bench) -> Outcome {

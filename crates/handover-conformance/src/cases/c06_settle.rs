@@ -173,10 +173,20 @@ async fn a_receipt_that_names_another_queue_is_refused(b: &Bench) -> Outcome {
     let (mail, print) = (b.queue("mail", 10).await?, b.queue("print", 10).await?);
     b.send(&mail, &["a"]).await?;
     b.send(&print, &["b"]).await?;
-    let (owner, _) = (b.take(&mail).await?, b.take(&print).await?);
-    let mut wrong = owner.receipt.clone();
-    wrong.queue = print;
-    refused_in_every_way(b, &mail, &wrong, &owner).await
+    let (owner, other) = (b.take(&mail).await?, b.take(&print).await?);
+    for token in [owner.receipt.token, other.receipt.token] {
+        let mut wrong = with_token(&owner.receipt, token);
+        wrong.queue = print.clone();
+        for how in ways() {
+            let answer = b.broker.settle_one(wrong.clone(), how.clone()).await;
+            refused(format!("{how}, token {token}"), answer, ErrorKind::LeaseLost)?;
+        }
+    }
+    // Both leases still run.
+    b.nothing(&mail).await?;
+    b.nothing(&print).await?;
+    b.done(&owner).await?;
+    b.done(&other).await
 }
 
 async fn a_receipt_with_a_made_up_token_is_refused(b: &Bench) -> Outcome {

@@ -13,7 +13,12 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_buried_message_stays_buried_when_its_lease_would_have_ended, Need::Timed),
     case!(a_buried_message_can_be_seen_with_its_reason, Need::Inspect),
     case!(a_reason_that_is_too_long_is_cut_at_a_character, Need::Inspect),
-    case!(a_kicked_message_is_delivered_again_with_its_attempts, Need::Steer, Need::ExactAttempts),
+    case!(
+        a_kicked_message_is_delivered_again_with_its_attempts_counted_anew,
+        Need::Steer,
+        Need::ExactAttempts
+    ),
+    case!(tokens_go_on_growing_when_a_message_is_kicked, Need::Steer, Need::Fenced),
     case!(a_kick_wakes_a_waiting_receive, Need::Steer),
 ];
 
@@ -57,7 +62,7 @@ async fn a_reason_that_is_too_long_is_cut_at_a_character(b: &Bench) -> Outcome {
     same("the reason", reason.as_str(), Settle::cut_reason(&long))
 }
 
-async fn a_kicked_message_is_delivered_again_with_its_attempts(b: &Bench) -> Outcome {
+async fn a_kicked_message_is_delivered_again_with_its_attempts_counted_anew(b: &Bench) -> Outcome {
     let queue = b.queue("mail", 10).await?;
     b.send(&queue, &["a"]).await?;
     b.retry(&b.take(&queue).await?, Duration::ZERO).await?;
@@ -66,8 +71,19 @@ async fn a_kicked_message_is_delivered_again_with_its_attempts(b: &Bench) -> Out
     same("the kicked", b.operator()?.kick(&queue, 10).await?, 1)?;
     let third = b.take(&queue).await?;
     same("the message", &third.message, &second.message)?;
-    same("the attempt", third.attempt, 3)?;
+    same("the attempt", third.attempt, 1)?;
     holds("the receipt is a new one", third.receipt != second.receipt)
+}
+
+async fn tokens_go_on_growing_when_a_message_is_kicked(b: &Bench) -> Outcome {
+    let queue = b.queue("mail", 10).await?;
+    b.send(&queue, &["a"]).await?;
+    let first = b.take(&queue).await?;
+    b.bury(&first).await?;
+    b.operator()?.kick(&queue, 1).await?;
+    let second = b.take(&queue).await?;
+    let (before, after) = (first.receipt.token, second.receipt.token);
+    holds(format!("token {after} is larger than {before}"), after > before)
 }
 
 async fn a_kick_wakes_a_waiting_receive(b: &Bench) -> Outcome {

@@ -22,6 +22,8 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_burial_lets_the_next_one_go, Need::Keys),
     case!(a_kicked_message_is_again_before_those_behind_it, Need::Keys, Need::Steer),
     case!(a_kicked_message_goes_before_a_later_one_that_nobody_has, Need::Keys, Need::Steer),
+    case!(a_kicked_message_goes_before_a_later_one_that_comes_back, Need::Keys, Need::Steer),
+    case!(kicked_messages_are_again_in_the_order_they_were_sent, Need::Keys, Need::Steer),
     case!(a_deletion_lets_the_next_one_go, Need::Keys, Need::Steer),
     case!(priority_does_not_reorder_a_key, Need::Keys, Need::Priorities(2)),
     case!(done_wakes_a_receive_that_waits_for_the_key, Need::Keys),
@@ -160,6 +162,35 @@ async fn a_kicked_message_goes_before_a_later_one_that_nobody_has(b: &Bench) -> 
     put(b, &queue, &["a1", "a2"]).await?;
     b.bury(&b.take_text(&queue, "a1").await?).await?;
     b.operator()?.kick(&queue, 1).await?;
+    b.done(&b.take_text(&queue, "a1").await?).await?;
+    b.take_text(&queue, "a2").await.map(drop)
+}
+
+async fn kicked_messages_are_again_in_the_order_they_were_sent(b: &Bench) -> Outcome {
+    let queue = b.queue("mail", 10).await?;
+    let ids = put(b, &queue, &["a1", "a2", "a3", "a4"]).await?;
+    for body in ["a1", "a2", "a3"] {
+        b.bury(&b.take_text(&queue, body).await?).await?;
+    }
+    // The later ones first, and the last one is nobody's yet.
+    for id in [ids[2], ids[0], ids[1]] {
+        same("the kick", b.operator()?.kick_job(id).await?, true)?;
+    }
+    for body in ["a1", "a2", "a3", "a4"] {
+        let delivery = b.take_text(&queue, body).await?;
+        b.nothing(&queue).await?;
+        b.done(&delivery).await?;
+    }
+    Ok(())
+}
+
+async fn a_kicked_message_goes_before_a_later_one_that_comes_back(b: &Bench) -> Outcome {
+    let queue = b.queue("mail", 10).await?;
+    put(b, &queue, &["a1", "a2"]).await?;
+    b.bury(&b.take_text(&queue, "a1").await?).await?;
+    let second = b.take_text(&queue, "a2").await?;
+    b.operator()?.kick(&queue, 1).await?;
+    b.retry(&second, Duration::ZERO).await?;
     b.done(&b.take_text(&queue, "a1").await?).await?;
     b.take_text(&queue, "a2").await.map(drop)
 }
