@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use handover::{
-    Context, Failure, JobId, Message, QueueName, QueueSettings, RetryPolicy, Task, Worker, clock,
+    Context, ErrorKind, Failure, JobId, Message, QueueName, QueueSettings, RetryPolicy, Task,
+    Worker, clock,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ use crate::scraper::extract::{Directives, ExtractOptions, extract};
 use crate::scraper::fetch::{FetchError, FetchOptions, Fetcher, Page, SetupError, Step};
 use crate::scraper::polite::Politeness;
 use crate::scraper::record::PageRecord;
-use crate::scraper::robots::{Robots, RobotsAnswer};
+use crate::scraper::robots::{CRAWL_DELAY_MAX, Robots, RobotsAnswer};
 use crate::scraper::robots_cache::{LATER_KEPT, RobotsCache};
 use crate::scraper::url::{PageUrl, Scope};
 
@@ -133,12 +134,11 @@ impl CrawlPlan {
 }
 
 /// The task of a page. Its queue is named where it is sent: each crawl has one of its own.
-pub const PAGE: Task<PageJob, PageResult> =
-    Task::new("page", "crawl").timeout(Duration::from_secs(300)).retry(RetryPolicy {
-        attempts_max: 5,
-        delay_first: Duration::from_secs(2),
-        delay_max: Duration::from_secs(120),
-    });
+pub const PAGE: Task<PageJob, PageResult> = Task::new("page", "crawl").retry(RetryPolicy {
+    attempts_max: 5,
+    delay_first: Duration::from_secs(2),
+    delay_max: Duration::from_secs(120),
+});
 
 /// The most redirects in a row.
 const REDIRECTS_MAX: u32 = 10;
@@ -234,10 +234,22 @@ impl Crawler {
     /// The worker with this crawler's handler.
     pub fn on(&self, worker: Worker) -> Worker {
         let crawler = self.clone();
-        worker.handle_in(self.0.queue.as_str(), PAGE, move |context, job| {
-            let crawler = crawler.clone();
-            async move { crawler.page(context, job).await }
-        })
+        worker.handle_in(
+            self.0.queue.as_str(),
+            PAGE.timeout(self.attempt_max()),
+            move |context, job| {
+                let crawler = crawler.clone();
+                async move { crawler.page(context, job).await }
+            },
+        )
+    }
+
+    /// The longest an attempt takes: robots.txt and the page, each with its time and the host's pause, and the turn that is
+    /// kept for one pause more.
+    fn attempt_max(&self) -> Duration {
+        let plan = &self.0.plan;
+        let pause = plan.delay.max(CRAWL_DELAY_MAX);
+        Duration::from_secs(60) + plan.fetch.time_limit * 2 + pause * 4
     }
 
     /// Fetches one page, sends what it links to, and returns what is kept of it.
@@ -366,7 +378,13 @@ impl Inner {
         if batch.is_empty() {
             return Ok(());
         }
-        context.send_messages(&self.queue, &batch).await?;
+        context.send_messages(&self.queue, &batch).await.map_err(|error| match error.kind() {
+            // Given back without an attempt it would be fetched again and again, and hold its host's turn meanwhile.
+            ErrorKind::Full => {
+                Failure::retry(format!("more pages wait than may be parked; allow more: {error}"))
+            }
+            _ => error.into(),
+        })?;
         let mut sent = self.sent();
         if sent.len() + batch.len() > SENT_MAX {
             sent.clear(); // the queue still knows them

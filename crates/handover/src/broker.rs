@@ -64,8 +64,8 @@ pub trait Broker: Debug + Send + Sync {
     /// Dropping the future stores the whole batch or nothing.
     ///
     /// # Errors
-    /// `Full` at the deadline, `Invalid` for a queue that was not declared or a message that breaks a limit shared by all,
-    /// `Unsupported` for what is above a limit in `Caps`, `LeaseLost` where `room.parent` has lost its lease,
+    /// `Full` at the deadline, `Invalid` for an empty batch, one larger than the queue, a queue that was not declared, an id of
+    /// another queue, or a message that breaks a limit shared by all; `Unsupported` for what is above a limit in `Caps`, `LeaseLost` where `room.parent` has lost its lease,
     /// `Unavailable`, `Closed`.
     fn send<'a>(
         &'a self,
@@ -103,7 +103,7 @@ pub trait Broker: Debug + Send + Sync {
     /// - **C8 bury.** A buried message is out of circulation and not counted by the bound, can be seen by `Inspect`, and comes back by `Steer::kick`.
     ///
     /// # Errors
-    /// For the batch: `Unsupported` above `batch_max`, `Unavailable`, `Closed`. For an item: `LeaseLost`, `Unsupported`
+    /// For the batch: `Invalid` where it is empty, `Unsupported` above `batch_max`, `Unavailable`, `Closed`. For an item: `LeaseLost`, `Unsupported`
     /// for a delay above `delay_max`.
     fn settle<'a>(
         &'a self,
@@ -113,7 +113,7 @@ pub trait Broker: Debug + Send + Sync {
     /// Makes leases end `lease` from now. One answer for each receipt, in order (C3, C6).
     ///
     /// # Errors
-    /// As [`settle`](Self::settle), and `Invalid` for a lease of zero.
+    /// As [`settle`](Self::settle); for the batch also `Invalid` for a lease of zero and `Unsupported` above the longest.
     fn extend<'a>(
         &'a self,
         receipts: &'a [Receipt],

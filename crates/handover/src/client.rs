@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::Backend;
 use crate::broker::BrokerExt;
+use crate::caps::Dedup;
 use crate::clock;
 use crate::delivery::{Receipt, Room, Sent};
 use crate::error::{Error, ErrorKind, Result};
@@ -114,8 +115,8 @@ impl Client {
         })
     }
 
-    /// Sends messages as they are: what a command line or a bridge has. Waits for room, and through an outage, up to the
-    /// client's wait; the same ids are sent again, so that each is one job.
+    /// Sends messages as they are: what a command line or a bridge has. Waits for room up to the client's wait; through an
+    /// outage too where the broker knows ids (`Caps::dedup`), because then sending them again is one job each.
     ///
     /// # Errors
     /// As [`send`](Self::send), and `Unsupported` above a limit of the broker.
@@ -130,7 +131,8 @@ impl Client {
                 Err(error) => error,
             };
             let again = clock::now() + rest;
-            if error.kind() != ErrorKind::Unavailable || again >= deadline {
+            let knows_ids = self.backend.broker.caps().dedup != Dedup::No;
+            if error.kind() != ErrorKind::Unavailable || !knows_ids || again >= deadline {
                 return Err(error);
             }
             tracing::warn!(queue = queue.as_str(), %error, "the broker is away; the same jobs are sent again");

@@ -174,7 +174,7 @@ pub struct JobInfo {
 }
 
 impl JobInfo {
-    /// A ready job, just sent.
+    /// A job in this state, just sent.
     #[must_use]
     pub fn new(message: Message, queue: QueueName, state: JobState) -> Self {
         Self {
@@ -314,8 +314,9 @@ pub trait Inspect: Send + Sync {
 
 /// The hands of an operator.
 pub trait Steer: Send + Sync {
-    /// Brings buried jobs of a queue back, oldest first, at most `max`, as far as there is room; their attempts stay.
-    /// Delayed jobs are not touched. Answers how many came back.
+    /// Brings buried jobs of a queue back, oldest first, at most `max`, as far as there is room. Their attempts are counted
+    /// anew, because whoever kicks a job wants it tried; their tokens go on growing. Delayed jobs are not touched. Answers
+    /// how many came back.
     ///
     /// # Errors
     /// `Full` where there is no room for even one, `Unavailable`, `Closed`.

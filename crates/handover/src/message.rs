@@ -1,6 +1,6 @@
 //! What a producer hands in: a queue's name, and messages of bytes plus headers. Also the limits every broker shares.
 //!
-//! What a message means (a task and its arguments) is the envelope's business, in `envelope.rs`.
+//! What a message means (a task and its arguments) is the envelope's business, in `task.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;

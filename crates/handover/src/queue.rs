@@ -36,6 +36,8 @@ pub struct QueueSettings {
 impl QueueSettings {
     /// The largest capacity and the largest overdraft.
     pub const CAPACITY_MAX: u64 = 1_000_000_000;
+    /// The longest time for which an id is known after its job was done: ten years.
+    pub const REMEMBER_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
     /// Settings with this capacity and every other one as it is where nothing is said.
     #[must_use]
@@ -61,6 +63,13 @@ impl QueueSettings {
         if self.overdraft > Self::CAPACITY_MAX {
             return Err(Error::invalid("a queue's overdraft is a number from 0 to 1000000000")
                 .fact("overdraft", self.overdraft));
+        }
+        if self.remember > Self::REMEMBER_MAX {
+            return Err(Error::invalid(
+                "the id of a job that is done is remembered for ten years at most",
+            )
+            .fact("remember_s", self.remember.as_secs())
+            .fact("remember_max_s", Self::REMEMBER_MAX.as_secs()));
         }
         Ok(())
     }

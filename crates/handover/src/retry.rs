@@ -60,7 +60,8 @@ impl RetryPolicy {
     pub fn delay(&self, attempt: u32, random: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         let longest = self.delay_first.saturating_mul(1 << doublings).min(self.delay_max);
-        longest.mul_f64(random.clamp(0.0, 1.0))
+        let share = if random.is_nan() { 0.0 } else { random.clamp(0.0, 1.0) };
+        Duration::try_from_secs_f64(longest.as_secs_f64() * share).unwrap_or(longest)
     }
 
     /// How a job is settled whose attempt ended like this. `random` (0 to 1) spreads the rest before the next attempt.

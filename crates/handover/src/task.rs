@@ -82,14 +82,14 @@ impl<A: Serialize, R> Task<A, R> {
     /// The message that calls this task with these arguments.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind::Invalid) where the arguments cannot be written as JSON.
+    /// [`Invalid`](crate::ErrorKind::Invalid) where the arguments cannot be written as JSON, or the task has a bad name.
     pub fn message(&self, arguments: &A) -> Result<Message> {
         let body = serde_json::to_vec(arguments).map_err(|error| {
             Error::invalid("the arguments cannot be written as JSON")
                 .fact("task", self.name)
                 .source(error)
         })?;
-        Ok(Envelope { task: self.name, body }.into_message())
+        Ok(Envelope::new(self.name, body)?.into_message())
     }
 }
 

@@ -43,13 +43,13 @@ use crate::queue::QueueSettings;
 /// broker.settle_one(delivery.receipt, Settle::Done).await?;
 /// # handover::Result::Ok(()) }).unwrap();
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MemoryBroker {
     caps: Arc<Caps>,
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     /// Rung when the next thing the clock moves may have come nearer: sleeping receivers set their alarms again.
@@ -60,6 +60,32 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock would be a bug of ours in plain data code; the data is whole between its statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work` under the lock, then hands what is ready to those who sleep. Rings the alarm if the next thing that the
+    /// clock moves has come nearer.
+    fn change<T>(&self, work: impl FnOnce(&mut State, Instant) -> T) -> T {
+        let now = clock::now();
+        let mut state = self.lock();
+        state.tick(now);
+        let before = state.next_due_of_all();
+        let answer = work(&mut state, now);
+        state.serve(now);
+        let after = state.next_due_of_all();
+        drop(state);
+        if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
+            self.alarm.notify_waiters();
+        }
+        answer
+    }
+}
+
+impl std::fmt::Debug for MemoryBroker {
+    /// Without what is in the queues: a job's handle shows its broker, and bodies do not belong into logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryBroker")
+            .field("queues", &self.shared.lock().queues.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -90,17 +116,12 @@ impl MemoryBroker {
         Self { caps: Arc::new(caps), shared: Arc::default() }
     }
 
-    /// Does `work` under the lock on an open broker, then hands what is ready to those who sleep.
+    /// Does `work` on an open broker.
     fn with<T>(&self, work: impl FnOnce(&mut State, Instant) -> Result<T>) -> Result<T> {
-        let now = clock::now();
-        let mut state = self.shared.lock();
-        state.open()?;
-        state.tick(now);
-        let answer = work(&mut state, now);
-        state.serve(now);
-        drop(state);
-        self.shared.alarm.notify_waiters();
-        answer
+        self.shared.change(|state, now| {
+            state.open()?;
+            work(state, now)
+        })
     }
 
     async fn send_or_wait(&self, name: &QueueName, batch: &[Message], room: Room) -> Result<Sent> {
@@ -171,8 +192,7 @@ impl MemoryBroker {
                 taken = &mut sleeper.answer => return taken.map_err(|_closed| closed()),
                 () = nearer => {}
                 () = tokio::time::sleep_until(wake) => {
-                    let now = clock::now();
-                    self.shared.lock().serve(now);
+                    let now = self.shared.change(|_, now| now);
                     if now >= deadline {
                         return sleeper.last_look();
                     }
@@ -191,8 +211,7 @@ struct SleepingSender<'a> {
 
 impl Drop for SleepingSender<'_> {
     fn drop(&mut self) {
-        self.shared.lock().forget_sender(self.name, self.ticket, clock::now());
-        self.shared.alarm.notify_waiters();
+        self.shared.change(|state, now| state.forget_sender(self.name, self.ticket, now));
     }
 }
 
@@ -222,14 +241,13 @@ impl SleepingReceiver<'_> {
 
 impl Drop for SleepingReceiver<'_> {
     fn drop(&mut self) {
-        let now = clock::now();
-        let mut state = self.shared.lock();
-        state.forget_receiver(self.ticket);
-        self.answer.close();
-        if let Ok(taken) = self.answer.try_recv() {
-            state.give_back(&taken, now);
-            state.serve(now);
-        }
+        self.shared.change(|state, now| {
+            state.forget_receiver(self.ticket);
+            self.answer.close();
+            if let Ok(taken) = self.answer.try_recv() {
+                state.give_back(&taken, now);
+            }
+        });
     }
 }
 

@@ -1,8 +1,8 @@
 //! One queue of the memory broker: its jobs, where each stands, and the rules by which they move.
 //!
 //! Everything here is plain data under the broker's one lock: no waiting, no waking, and the time is an argument.
-//! Each job is in exactly one state; `ready`, `due` and the key's turn are views of the states, kept by [`Queue::enter`]
-//! and [`Queue::leave`] alone.
+//! Each job is in exactly one state; `ready`, `due` and the turns of the keys are views of the states, kept by
+//! [`Queue::enter`] and [`Queue::leave`]; only [`Queue::pass_turn`] takes a turn away.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -15,6 +15,9 @@ use crate::id::JobId;
 use crate::inspect::{JobState, QueueInfo};
 use crate::message::{Message, QueueName};
 use crate::queue::QueueSettings;
+
+/// The most ids of done jobs that a queue remembers, whatever its settings say: the broker lives in memory.
+const REMEMBERED_MAX: usize = 1_000_000;
 
 /// A stored job.
 #[derive(Debug)]
@@ -132,27 +135,35 @@ impl Queue {
     }
 
     /// Gives a job that has a place its state: held behind its key, delayed until it is due, or ready.
+    ///
+    /// A message can find a later one of its key before it: it was buried, and has been kicked back. As long as nobody has
+    /// the later one, that one gives up its turn.
     pub(super) fn place(&mut self, seq: u64, now: Instant) {
         let Some(job) = self.jobs.get(&seq) else { return };
-        let due = job.due;
-        let state = match self.before(seq) {
-            // A later message had the turn because this one was buried. Nobody has it yet: it goes back behind this one.
-            Some(active) if active > seq && !self.is_leased(active) => {
-                self.leave(active);
-                self.enter(active, JobState::Held);
-                if due > now { JobState::Delayed } else { JobState::Ready }
+        let (due, key) = (job.due, job.message.key.clone());
+        let turn = key.as_ref().and_then(|key| self.turns.get_mut(key));
+        let (mut active, mut earlier) = (None, None);
+        if let Some(turn) = turn {
+            active = turn.active.filter(|active| *active != seq);
+            earlier = turn.held.first().copied().filter(|held| *held < seq);
+        }
+        if let Some(later) = active.filter(|active| *active > seq && !self.is_leased(*active)) {
+            self.leave(later);
+            self.enter(later, JobState::Held);
+            active = None;
+        }
+        if active.is_some() {
+            return self.enter(seq, JobState::Held);
+        }
+        if let Some(earlier) = earlier {
+            self.enter(seq, JobState::Held);
+            self.leave(earlier);
+            if let Some(turn) = key.as_ref().and_then(|key| self.turns.get_mut(key)) {
+                turn.active = None;
             }
-            Some(_) => JobState::Held,
-            None if due > now => JobState::Delayed,
-            None => JobState::Ready,
-        };
-        self.enter(seq, state);
-    }
-
-    /// The other message with the same key whose turn it is.
-    fn before(&self, seq: u64) -> Option<u64> {
-        let key = self.jobs.get(&seq)?.message.key.as_ref()?;
-        self.turns.get(key)?.active.filter(|active| *active != seq)
+            return self.place(earlier, now);
+        }
+        self.enter(seq, if due > now { JobState::Delayed } else { JobState::Ready });
     }
 
     fn is_leased(&self, seq: u64) -> bool {
@@ -237,7 +248,9 @@ impl Queue {
             self.place(seq, now);
         }
         let mut forgotten = Vec::new();
-        while self.remembered.first().is_some_and(|&(until, _)| until <= now) {
+        while self.remembered.len() > REMEMBERED_MAX
+            || self.remembered.first().is_some_and(|&(until, _)| until <= now)
+        {
             forgotten.extend(self.remembered.pop_first().map(|(_, id)| id));
         }
         forgotten
@@ -284,7 +297,7 @@ impl Queue {
         self.enter(seq, JobState::Leased);
     }
 
-    /// Ends a lease. Answers the id of a job that is gone, so that the index learns of it.
+    /// Ends a lease.
     pub(super) fn settle(&mut self, seq: u64, how: &Settle, now: Instant) {
         match how {
             Settle::Done => {
@@ -336,6 +349,9 @@ impl Queue {
         self.leave(seq);
         if let Some(job) = self.jobs.get_mut(&seq) {
             job.due = now;
+            if job.state == JobState::Buried {
+                job.attempt = 0;
+            }
         }
         self.place(seq, now);
     }

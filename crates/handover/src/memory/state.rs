@@ -1,7 +1,7 @@
 //! The state of the memory broker behind its lock: all queues, where each id is, and who sleeps.
 //!
-//! This is the contract as code. Every method takes the time, does its work at once and then serves the sleepers that the
-//! work could have woken. The async shell around it is in `mod.rs`.
+//! This is the contract as code. Every method takes the time and does its work at once; the async shell in `mod.rs` then
+//! serves the sleepers that the work could have woken.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -73,7 +73,6 @@ impl State {
             }
         }
         self.admit(name, now);
-        self.serve(now);
     }
 
     /// The queue, declared.
@@ -176,7 +175,6 @@ impl State {
             queue.senders.retain(|waiting| waiting.ticket != ticket);
         }
         self.admit(name, now);
-        self.serve(now);
     }
 
     /// Room may have appeared: parked children first, then waiting senders in the order they came.
@@ -265,6 +263,11 @@ impl State {
     /// When the clock next moves something in one of these queues.
     pub(super) fn next_due(&self, queues: &[QueueName]) -> Option<Instant> {
         queues.iter().filter_map(|name| self.queues.get(name)?.next_due()).min()
+    }
+
+    /// The same for all queues together.
+    pub(super) fn next_due_of_all(&self) -> Option<Instant> {
+        self.queues.values().filter_map(Queue::next_due).min()
     }
 
     /// The place of the job this receipt owns, if its lease still runs.

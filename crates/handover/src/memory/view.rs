@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::MemoryBroker;
 use super::queue::{Job, Queue};
 use super::state::State;
+use super::{MemoryBroker, named};
 use crate::broker::BoxFuture;
 use crate::clock::Instant;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,24 +15,23 @@ use crate::inspect::{
 use crate::message::QueueName;
 
 impl MemoryBroker {
-    /// Answers at once, as every look and every hand on a queue does.
-    fn at_once<T: Send + 'static>(
-        &self,
+    /// Answers without waiting, as every look and every hand on a queue does, once it is polled.
+    fn at_once<'a, T: 'a>(
+        &'a self,
         operation: &'static str,
-        work: impl FnOnce(&mut State, Instant) -> Result<T>,
-    ) -> BoxFuture<'_, Result<T>> {
-        let answer = self.with(work).map_err(|error| error.operation(operation).broker("memory"));
-        Box::pin(std::future::ready(answer))
+        work: impl FnOnce(&mut State, Instant) -> Result<T> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
+        named(operation, async move { self.with(work) })
     }
 }
 
 impl Inspect for MemoryBroker {
     fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueInfo>>> {
-        self.at_once("queues", |state, _| Ok(state.queues.values().map(Queue::info).collect()))
+        self.at_once("queues", move |state, _| Ok(state.queues.values().map(Queue::info).collect()))
     }
 
     fn queue<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<QueueInfo>>> {
-        self.at_once("queue", |state, _| Ok(state.queues.get(queue).map(Queue::info)))
+        self.at_once("queue", move |state, _| Ok(state.queues.get(queue).map(Queue::info)))
     }
 
     fn jobs<'a>(
@@ -40,7 +39,7 @@ impl Inspect for MemoryBroker {
         queue: &'a QueueName,
         filter: JobFilter,
     ) -> BoxFuture<'a, Result<JobPage>> {
-        self.at_once("jobs", |state, now| {
+        self.at_once("jobs", move |state, now| {
             let Some(queue) = state.queues.get(queue) else {
                 return Ok(JobPage::new(Vec::new(), None));
             };
@@ -59,13 +58,13 @@ impl Inspect for MemoryBroker {
     }
 
     fn job(&self, id: JobId) -> BoxFuture<'_, Result<Option<JobInfo>>> {
-        self.at_once("job", |state, now| {
+        self.at_once("job", move |state, now| {
             Ok(find(state, id).map(|(queue, _, job)| info(queue, job, now)))
         })
     }
 
     fn explain(&self, id: JobId) -> BoxFuture<'_, Result<Option<Explanation>>> {
-        self.at_once("explain", |state, now| {
+        self.at_once("explain", move |state, now| {
             Ok(find(state, id).map(|(queue, seq, job)| explain(queue, seq, job, now)))
         })
     }
@@ -73,7 +72,7 @@ impl Inspect for MemoryBroker {
 
 impl Steer for MemoryBroker {
     fn kick<'a>(&'a self, queue: &'a QueueName, max: u64) -> BoxFuture<'a, Result<u64>> {
-        self.at_once("kick", |state, now| {
+        self.at_once("kick", move |state, now| {
             let Some(queue) = state.queues.get_mut(queue) else { return Ok(0) };
             let mut kicked = 0;
             while kicked < max {
@@ -92,7 +91,7 @@ impl Steer for MemoryBroker {
     }
 
     fn kick_job(&self, id: JobId) -> BoxFuture<'_, Result<bool>> {
-        self.at_once("kick_job", |state, now| {
+        self.at_once("kick_job", move |state, now| {
             let Some((name, seq)) = place(state, id) else { return Ok(false) };
             let queue = state.queue(&name)?;
             match queue.jobs.get(&seq).map(|job| job.state) {
@@ -107,7 +106,7 @@ impl Steer for MemoryBroker {
     }
 
     fn cancel(&self, id: JobId, reason: String) -> BoxFuture<'_, Result<bool>> {
-        self.at_once("cancel", |state, now| {
+        self.at_once("cancel", move |state, now| {
             let Some((name, seq)) = place(state, id) else { return Ok(false) };
             state.queue(&name)?.bury(seq, &reason, now);
             state.admit(&name, now);
@@ -116,7 +115,7 @@ impl Steer for MemoryBroker {
     }
 
     fn delete(&self, id: JobId) -> BoxFuture<'_, Result<bool>> {
-        self.at_once("delete", |state, now| {
+        self.at_once("delete", move |state, now| {
             let Some((name, seq)) = place(state, id) else { return Ok(false) };
             let queue = state.queue(&name)?;
             if queue.jobs.get(&seq).is_some_and(|job| job.state == JobState::Leased) {
@@ -134,7 +133,7 @@ impl Steer for MemoryBroker {
         queue: &'a QueueName,
         job_state: JobState,
     ) -> BoxFuture<'a, Result<u64>> {
-        self.at_once("purge", |state, now| {
+        self.at_once("purge", move |state, now| {
             if job_state == JobState::Leased {
                 return Err(Error::invalid(
                     "leased jobs have an owner and cannot be purged; cancel them one by one",
@@ -164,7 +163,7 @@ impl Steer for MemoryBroker {
     }
 
     fn pause<'a>(&'a self, queue: &'a QueueName, paused: bool) -> BoxFuture<'a, Result<()>> {
-        self.at_once("pause", |state, _| {
+        self.at_once("pause", move |state, _| {
             state.queue(queue)?.paused = paused;
             Ok(())
         })
@@ -200,12 +199,12 @@ fn explain(queue: &Queue, seq: u64, job: &Job, now: Instant) -> Explanation {
     let mut answer = Explanation::new(job.state);
     answer.earliest = due_in(job, now);
     match job.state {
+        JobState::Ready if queue.settings.exclusive && queue.count(JobState::Leased) > 0 => {
+            answer
+                .because
+                .push("the queue is exclusive and another job of it is running".to_owned());
+        }
         JobState::Ready => {
-            if queue.settings.exclusive && queue.count(JobState::Leased) > 0 {
-                answer
-                    .because
-                    .push("the queue is exclusive and another job of it is running".to_owned());
-            }
             let urgency = std::cmp::Reverse(job.message.priority.level());
             match queue.ready.range(..(urgency, seq)).count() {
                 0 => {
@@ -218,6 +217,7 @@ fn explain(queue: &Queue, seq: u64, job: &Job, now: Instant) -> Explanation {
             Some(reason) => {
                 format!("it waits to be tried again after attempt {}: {reason}", job.attempt)
             }
+            None if job.token > 0 => "it was given back for a while".to_owned(),
             None => "it was sent with a delay".to_owned(),
         }),
         JobState::Leased => {
@@ -226,7 +226,7 @@ fn explain(queue: &Queue, seq: u64, job: &Job, now: Instant) -> Explanation {
         JobState::Held => {
             let key = job.message.key.as_deref().unwrap_or_default();
             answer.waits_for = queue.active(key);
-            answer.because.push(format!("an earlier job with the key {key:?} is not settled"));
+            answer.because.push(format!("another job with the key {key:?} is not settled"));
         }
         JobState::Parked => answer.because.push(format!(
             "the queue is full: {} of {} places are taken, and {} children wait before it",

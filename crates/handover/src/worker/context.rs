@@ -1,20 +1,31 @@
 //! What a handler knows of its job and can do about it: who it is, whether to stop, its progress, its children.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::cancel::CancelSignal;
 use crate::backend::Backend;
+use crate::caps::Caps;
 use crate::clock;
 use crate::delivery::{Delivery, Receipt, Room, Sent};
 use crate::error::Result;
 use crate::id::JobId;
 use crate::message::{Headers, Message, QueueName};
 use crate::results::{Record, Status};
-use crate::task::{Envelope, Task};
+use crate::task::Task;
+
+/// A thread that runs an attempt.
+#[derive(Debug)]
+pub(super) struct Blocking(Context);
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        self.0.0.blocking.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 /// The job a handler runs. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -31,6 +42,8 @@ struct Inner {
     cancel: CancelSignal,
     /// How many children without a name were sent: the next one's name.
     children: AtomicU64,
+    /// Threads that run this attempt and cannot be dropped.
+    blocking: AtomicUsize,
     /// When progress was last stored, in milliseconds; written by whoever reports progress.
     progress_ms: AtomicU64,
 }
@@ -49,8 +62,20 @@ impl Context {
             last_failure: delivery.last_failure.clone(),
             cancel,
             children: AtomicU64::new(0),
+            blocking: AtomicUsize::new(0),
             progress_ms: AtomicU64::new(0),
         }))
+    }
+
+    /// Says that a thread runs this attempt, until what it answers is dropped.
+    pub(super) fn blocking(&self) -> Blocking {
+        self.0.blocking.fetch_add(1, Ordering::SeqCst);
+        Blocking(self.clone())
+    }
+
+    /// True while a thread runs this attempt.
+    pub(super) fn is_blocking(&self) -> bool {
+        self.0.blocking.load(Ordering::SeqCst) > 0
     }
 
     /// The job's id: the same at every attempt, so the right idempotency key for a call to somebody else's service.
@@ -173,10 +198,12 @@ impl Context {
         Ok(id)
     }
 
-    /// Sends children as messages, in as many batches as the broker needs. Choose ids that are the same at every attempt.
+    /// Sends children as messages, in as many batches as the broker's limits need. Choose ids that are the same at every
+    /// attempt.
     ///
     /// # Errors
-    /// As [`send`](Self::send). Batches before the one that failed are sent.
+    /// As [`send`](Self::send), and `Invalid` where a batch is larger than the whole queue. Batches before the one that
+    /// failed are sent.
     pub async fn send_messages(
         &self,
         queue: &QueueName,
@@ -185,17 +212,36 @@ impl Context {
         let broker = &self.0.backend.broker;
         let room = Room::within(Duration::from_secs(60)).child_of(self.0.receipt.clone());
         let mut sent = Vec::new();
-        for batch in children.chunks(broker.caps().batch_max.max(1)) {
+        let mut rest = children;
+        while !rest.is_empty() {
+            let (batch, after) = rest.split_at(batch_length(broker.caps(), rest));
             sent.push(broker.send(queue, batch, room.clone()).await?);
+            rest = after;
         }
         Ok(sent)
     }
+}
 
-    /// The message of a call, by the task's name.
-    ///
-    /// # Errors
-    /// `Invalid` for a bad name.
-    pub fn message(&self, task: &str, body: Vec<u8>) -> Result<Message> {
-        Ok(Envelope::new(task, body)?.into_message())
+/// How many of these messages fit into one batch; at least one, which the broker judges by itself.
+fn batch_length(caps: &Caps, messages: &[Message]) -> usize {
+    let mut bytes: usize = 0;
+    let fit = messages.iter().take(caps.batch_max).take_while(|message| {
+        bytes = bytes.saturating_add(message.body.len());
+        bytes <= caps.batch_bytes_max
+    });
+    fit.count().clamp(1, messages.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_keeps_to_the_limits_in_number_and_bytes() {
+        let mut caps = Caps::weakest("test");
+        (caps.batch_max, caps.batch_bytes_max) = (3, 100);
+        let messages = |bytes: usize| vec![Message::new(vec![0; bytes]); 5];
+        let lengths = [1, 40, 100, 101].map(|bytes| batch_length(&caps, &messages(bytes)));
+        assert_eq!(lengths, [3, 2, 1, 1]);
     }
 }

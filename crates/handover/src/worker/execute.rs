@@ -1,7 +1,8 @@
 //! Executing: runs the handler of one job in a task of its own, within its time, and turns whatever happens into an outcome.
 //!
 //! ```text
-//! delivery ─▶ refused (attempts used up) ─────────────────────────────▶ bury
+//! delivery ─▶ no handler for its task ────────────────────────────────▶ release, for another worker
+//!         ├─▶ refused (attempts used up) ─────────────────────────────▶ bury
 //!         └─▶ handler ─▶ returns ──▶ its outcome
 //!                     ├─▶ panics ──▶ retry, with the panic's message
 //!                     ├─▶ runs out of time ──▶ cancelled, then dropped ──▶ retry
@@ -22,11 +23,12 @@ use super::context::Context;
 use super::fetch::Work;
 use super::handler::Handler;
 use super::{Phase, Shared};
+use crate::caps::Caps;
 use crate::clock;
 use crate::delivery::{Delivery, Receipt, Settle};
+use crate::error::ErrorKind;
 use crate::outcome::Outcome;
 use crate::results::{Record, Status};
-use crate::retry::RetryPolicy;
 use crate::task::Envelope;
 
 /// A job whose attempt is over, on its way to be settled.
@@ -61,30 +63,35 @@ async fn attempt(shared: &Arc<Shared>, work: Work) -> Finished {
     if cancel.reason() == Some(CancelReason::LeaseLost) {
         return finished;
     }
+    let caps = shared.backend.broker.caps();
+    let handler = match find(shared, &delivery) {
+        Ok(handler) => handler.clone(),
+        Err(reason) => {
+            // Another worker may know it, so this one leaves it alone: no attempt counts.
+            tracing::warn!(id = %finished.receipt.id, reason, "the job is given back");
+            finished.settle = Some(within(caps, Settle::Release { after: NOT_MINE_REST }));
+            return finished;
+        }
+    };
     let started = clock::now();
-    let (task, handler) = find(shared, &delivery);
-    let policy = handler.as_ref().map_or(RetryPolicy::DEFAULT, |handler| handler.retry);
-    if let Some(settle) = policy.refuse(delivery.attempt, delivery.last_failure.as_deref()) {
+    if let Some(settle) = handler.retry.refuse(delivery.attempt, delivery.last_failure.as_deref()) {
         finished.record = record(&delivery, &settle, None, started);
         finished.settle = Some(settle);
         return finished;
     }
     shared.stats.begin();
-    let outcome = match handler {
-        Ok(handler) => {
-            let context = Context::new(&shared.backend, &delivery, cancel);
-            let running =
-                tokio::spawn((handler.run)(context.clone(), delivery.message.body.clone()));
-            watch(shared, &context, &canceller, running, &handler).await
-        }
-        // Another worker may know the task: it is tried again there, until its attempts are used up.
-        Err(reason) => Some(Outcome::Retry { after: None, reason }),
-    };
+    let context = Context::new(&shared.backend, &delivery, cancel);
+    let (run, body) = (Arc::clone(&handler.run), delivery.message.body.clone());
+    let given = context.clone();
+    // Called inside the task, so that a handler which panics before its first await is caught like any other.
+    let running = tokio::spawn(async move { run(given, body).await });
+    let outcome = watch(shared, &context, &canceller, running, &handler).await;
     shared.stats.end();
     let outcome = outcome.map(|outcome| fit(shared, outcome));
-    let settle =
-        outcome.as_ref().map(|outcome| policy.settle(outcome, delivery.attempt, fastrand::f64()));
-    tracing::debug!(id = %finished.receipt.id, %task, attempt = delivery.attempt, settle = ?settle, "the attempt is over");
+    let settle = outcome.as_ref().map(|outcome| {
+        within(caps, handler.retry.settle(outcome, delivery.attempt, fastrand::f64()))
+    });
+    tracing::debug!(id = %finished.receipt.id, task = context.task(), attempt = delivery.attempt, ?settle, "the attempt is over");
     let output = match outcome {
         Some(Outcome::Done { output }) => output,
         _ => None,
@@ -94,19 +101,31 @@ async fn attempt(shared: &Arc<Shared>, work: Work) -> Finished {
     finished
 }
 
-/// The task a delivery calls and its handler, or why there is none. A message without an envelope is for the handler of
-/// everything.
-fn find(shared: &Shared, delivery: &Delivery) -> (String, std::result::Result<Handler, String>) {
-    let named = Envelope::task_of(&delivery.message);
-    let task = named.as_deref().unwrap_or_default().to_owned();
-    if let Some(handler) = shared.registry.find(&task) {
-        return (task, Ok(handler.clone()));
+/// How long a job that this worker has no handler for is left to others.
+const NOT_MINE_REST: Duration = Duration::from_secs(10);
+
+/// The handler of a delivery, or why there is none. A message without an envelope is for the handler of everything.
+fn find<'a>(shared: &'a Shared, delivery: &Delivery) -> std::result::Result<&'a Handler, String> {
+    match Envelope::task_of(&delivery.message) {
+        Ok(task) => shared
+            .registry
+            .find(task)
+            .ok_or_else(|| format!("this worker has no handler for the task {task:?}")),
+        Err(error) if error.kind() == ErrorKind::Invalid => {
+            shared.registry.any().ok_or_else(|| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
     }
-    let reason = match named {
-        Ok(task) => format!("this worker has no handler for the task {task:?}"),
-        Err(error) => error.to_string(),
-    };
-    (task, Err(reason))
+}
+
+/// A settlement that the broker can keep: no rest longer than its longest delay.
+fn within(caps: &Caps, settle: Settle) -> Settle {
+    let delay_max = caps.delay_max.unwrap_or_default();
+    match settle {
+        Settle::Retry { after, reason } => Settle::Retry { after: after.min(delay_max), reason },
+        Settle::Release { after } => Settle::Release { after: after.min(delay_max) },
+        other => other,
+    }
 }
 
 /// Waits for a handler, or for the reason to stop it. `None` where its lease is lost.
@@ -130,7 +149,8 @@ async fn watch(
     let ended = tokio::time::timeout(shared.config.grace, &mut running).await;
     if ended.is_err() {
         running.abort();
-        if tokio::time::timeout(shared.config.grace, &mut running).await.is_err() {
+        let dropped = tokio::time::timeout(shared.config.grace, &mut running).await.is_ok();
+        if !dropped || context.is_blocking() {
             shared.stats.stuck();
             tracing::error!(id = %context.id(), task = context.task(), %reason,
                 "the handler does not stop; it runs on without its lease, and its slot is used again");

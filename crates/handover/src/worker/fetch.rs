@@ -49,14 +49,14 @@ pub(super) async fn run(shared: Arc<Shared>, work: Sender<Work>) -> Result<()> {
                 rest = Duration::from_millis(50);
                 shared.note_receive();
                 let none = deliveries.is_empty();
-                hand_out(&shared, &work, deliveries, slots).await;
+                hand_out(&shared, &work, deliveries, slots).await?;
                 if none && until_empty && is_empty(&shared).await? {
                     return Ok(());
                 }
             }
             Err(error) if error.kind() == ErrorKind::Unavailable => {
                 tracing::warn!(%error, ?rest, "the broker is away; asking again");
-                shared.note_outage(&error);
+                shared.note_outage(Some(&error));
                 tokio::select! {
                     () = shared.at_least(Phase::Draining) => return Ok(()),
                     () = tokio::time::sleep(rest) => {}
@@ -90,40 +90,59 @@ async fn hand_out(
     work: &Sender<Work>,
     deliveries: Vec<Delivery>,
     mut slots: OwnedSemaphorePermit,
-) {
-    // The leases began when the broker answered, not when it was asked: a receive may have slept for long.
+) -> Result<()> {
+    // A receive may have slept for long, so the leases are counted from its answer. Where this task was kept from hearing it
+    // at once, a lease ends earlier than is believed here; the broker then refuses what comes too late.
     let answered = clock::now();
     for delivery in deliveries {
         let Some(slot) = slots.split(1) else {
-            tracing::error!(
-                "the broker delivered more than it was asked for; the lease of the rest will run out"
-            );
-            return;
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "the broker delivered more than it was asked for",
+            ));
         };
         let (canceller, cancel) = Canceller::new();
-        shared.leases.hold(delivery.receipt.clone(), canceller.clone(), answered);
+        let receipt = delivery.receipt.clone();
+        shared.leases.hold(receipt.clone(), canceller.clone(), answered);
         let item = Work { delivery, cancel, canceller, slot };
         // There is a place in the buffer for every slot, so this never waits; it fails only when no executor is left.
         if work.send_async(item).await.is_err() {
-            return;
+            shared.leases.let_go(&receipt);
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "no executor of the worker is left; please report it",
+            ));
         }
     }
+    Ok(())
 }
 
 /// True where nothing is left in the worker's queues, not even with another worker.
+///
+/// Looked at twice: a job in a queue that is looked at later may send into one that was found empty, and be done by then.
 async fn is_empty(shared: &Shared) -> Result<bool> {
+    let Some(accepted) = accepted_if_empty(shared).await? else { return Ok(false) };
+    Ok(accepted_if_empty(shared).await? == Some(accepted))
+}
+
+/// How many jobs the queues have ever accepted, where all of them are empty.
+async fn accepted_if_empty(shared: &Shared) -> Result<Option<u64>> {
     let inspect = shared.backend.broker.inspector()?;
+    let mut accepted = 0;
     for name in &shared.config.queues {
-        let info = match inspect.queue(name).await {
-            Ok(info) => info,
-            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(false),
-            Err(error) => return Err(error),
+        let info = tokio::select! {
+            biased;
+            () = shared.at_least(Phase::Draining) => return Ok(None),
+            info = inspect.queue(name) => info,
         };
-        if info.is_some_and(|info| info.depth() + info.parked > 0) {
-            return Ok(false);
+        match info {
+            Ok(Some(info)) if info.depth() + info.parked > 0 => return Ok(None),
+            Ok(info) => accepted += info.map_or(0, |info| info.accepted),
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(None),
+            Err(error) => return Err(error),
         }
     }
-    Ok(true)
+    Ok(Some(accepted))
 }
 
 /// The error of a worker whose broker cannot say whether its queues are empty.

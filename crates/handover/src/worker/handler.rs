@@ -80,7 +80,12 @@ impl Handler {
         Self::typed(task, move |context, arguments| {
             let handler = Arc::clone(&handler);
             async move {
-                match tokio::task::spawn_blocking(move || handler(context, arguments)).await {
+                let blocking = context.blocking();
+                let run = move || {
+                    let _until_it_returns = blocking;
+                    handler(context, arguments)
+                };
+                match tokio::task::spawn_blocking(run).await {
                     Ok(result) => result,
                     Err(error) => match error.try_into_panic() {
                         Ok(panic) => std::panic::resume_unwind(panic),
@@ -118,12 +123,21 @@ impl Registry {
         }
     }
 
-    pub(super) fn add_any(&mut self, handler: Handler) {
-        self.any = Some(handler);
+    pub(super) fn add_any(&mut self, handler: Handler) -> Result<()> {
+        match self.any.replace(handler) {
+            Some(_) => Err(Error::invalid("the worker has two handlers for every task")),
+            None => Ok(()),
+        }
     }
 
+    /// The handler of a task.
     pub(super) fn find(&self, task: &str) -> Option<&Handler> {
         self.by_task.get(task).or(self.any.as_ref())
+    }
+
+    /// The handler of messages that name no task.
+    pub(super) fn any(&self) -> Option<&Handler> {
+        self.any.as_ref()
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Handler> {

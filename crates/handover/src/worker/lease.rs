@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug)]
 pub(super) struct Leases {
     table: Mutex<Table>,
-    /// Rung when the table is no longer empty, and when the worker has stopped.
+    /// Rung when something is held that was not, and when the worker has stopped.
     changed: Condvar,
     lease: Duration,
 }
@@ -35,8 +35,36 @@ struct Table {
 #[derive(Debug)]
 struct Held {
     canceller: Canceller,
-    /// When the lease ends, by this worker's clock, counted from before the broker was asked: never too late.
+    /// When to extend it next.
+    beat: Instant,
+    /// When the lease ends, as far as this worker knows.
     ends: Instant,
+    /// It is over: not extended any more, and let go when its handler has ended.
+    lost: bool,
+}
+
+impl Held {
+    fn lose(&mut self) {
+        self.lost = true;
+        self.canceller.cancel(CancelReason::LeaseLost);
+    }
+}
+
+impl Table {
+    /// When the heartbeat has work next: a lease to extend, or one that ends.
+    fn next(&self) -> Option<Instant> {
+        self.held.values().filter(|held| !held.lost).map(|held| held.beat.min(held.ends)).min()
+    }
+
+    /// Cancels what could not be extended in time.
+    fn lose_the_ended(&mut self, now: Instant) {
+        for (receipt, held) in
+            self.held.iter_mut().filter(|(_, held)| !held.lost && held.ends <= now)
+        {
+            tracing::warn!(id = %receipt.id, "the lease ended before it could be extended; its handler is cancelled");
+            held.lose();
+        }
+    }
 }
 
 impl Leases {
@@ -48,10 +76,17 @@ impl Leases {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds a lease that was asked for at `asked`.
-    pub(super) fn hold(&self, receipt: Receipt, canceller: Canceller, asked: Instant) {
-        self.table().held.insert(receipt, Held { canceller, ends: asked + self.lease });
-        self.changed.notify_one();
+    /// Holds a lease that the broker gave at `given`.
+    pub(super) fn hold(&self, receipt: Receipt, canceller: Canceller, given: Instant) {
+        let (beat, ends) = (given + self.lease / 3, given + self.lease);
+        let mut table = self.table();
+        // What is held already has its beat before this one, so the heartbeat need not be woken for more.
+        let asleep = table.next().is_none();
+        table.held.insert(receipt, Held { canceller, beat, ends, lost: false });
+        drop(table);
+        if asleep {
+            self.changed.notify_one();
+        }
     }
 
     pub(super) fn let_go(&self, receipt: &Receipt) {
@@ -76,45 +111,56 @@ impl Leases {
         self.changed.notify_one();
     }
 
-    /// Sleeps until there is something to extend and a third of the lease has passed. `None` when the worker has stopped.
+    /// Sleeps until there is something to extend. `None` when the worker has stopped.
     fn next_beat(&self) -> Option<Vec<Receipt>> {
-        let table = self.table();
-        let table = self
-            .changed
-            .wait_while(table, |table| table.held.is_empty() && !table.stopped)
-            .unwrap_or_else(PoisonError::into_inner);
-        let (table, _) = self
-            .changed
-            .wait_timeout_while(table, self.lease / 3, |table| !table.stopped)
-            .unwrap_or_else(PoisonError::into_inner);
-        (!table.stopped).then(|| table.held.keys().cloned().collect())
+        let mut table = self.table();
+        loop {
+            if table.stopped {
+                return None;
+            }
+            let now = clock::now();
+            table = match table.next() {
+                None => self.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
+                Some(next) if next > now => {
+                    let (table, _) = self
+                        .changed
+                        .wait_timeout(table, next - now)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    table
+                }
+                Some(_) => {
+                    table.lose_the_ended(now);
+                    // A little early where that saves a call: leases taken one soon after the other share a beat.
+                    let soon = now + self.lease / 12;
+                    let due = table.held.iter().filter(|(_, held)| !held.lost && held.beat <= soon);
+                    return Some(due.map(|(receipt, _)| receipt.clone()).collect());
+                }
+            }
+        }
     }
 
-    /// Notes the answers to one extension that was asked for at `asked`.
+    /// Notes the answers to an extension that was asked for at `asked`; none where the broker gave none.
     fn extended(&self, receipts: &[Receipt], answers: &[Result<()>], asked: Instant) {
         let mut table = self.table();
-        for (receipt, answer) in receipts.iter().zip(answers) {
+        for (index, receipt) in receipts.iter().enumerate() {
             let Some(held) = table.held.get_mut(receipt) else { continue };
-            match answer {
-                Ok(()) => held.ends = asked + self.lease,
-                Err(error) if error.kind() == ErrorKind::LeaseLost => {
+            held.beat = asked + self.lease / 12;
+            match answers.get(index) {
+                Some(Ok(())) => {
+                    (held.beat, held.ends) = (asked + self.lease / 3, asked + self.lease)
+                }
+                Some(Err(error)) if error.kind() == ErrorKind::LeaseLost => {
                     tracing::warn!(id = %receipt.id, "the lease was lost; its handler is cancelled");
-                    held.canceller.cancel(CancelReason::LeaseLost);
+                    held.ends = asked;
+                    held.lose();
                 }
-                Err(error) => {
-                    tracing::warn!(id = %receipt.id, %error, "the lease was not extended")
+                Some(Err(error)) => {
+                    tracing::warn!(id = %receipt.id, %error, "the lease was not extended; trying again");
                 }
+                None => {}
             }
         }
-    }
-
-    /// Cancels what could not be extended in time.
-    fn give_up_the_ended(&self, now: Instant) {
-        for (receipt, held) in &self.table().held {
-            if held.ends <= now && held.canceller.cancel(CancelReason::LeaseLost) {
-                tracing::warn!(id = %receipt.id, "the lease ended before it could be extended; its handler is cancelled");
-            }
-        }
+        table.lose_the_ended(clock::now());
     }
 }
 
@@ -139,14 +185,74 @@ pub(super) fn start(leases: Arc<Leases>, broker: Arc<dyn Broker>) -> Result<Join
 }
 
 async fn beat(leases: &Leases, broker: &dyn Broker, receipts: &[Receipt]) {
+    // A broker that hangs must not keep the heartbeat from seeing that leases end, nor the worker from ending.
+    let patience = leases.lease / 6;
     for batch in receipts.chunks(broker.caps().batch_max.max(1)) {
         let asked = clock::now();
-        match broker.extend(batch, leases.lease).await {
-            Ok(answers) => leases.extended(batch, &answers, asked),
-            Err(error) => {
-                tracing::warn!(%error, held = batch.len(), "the leases could not be extended; trying again")
+        let answers = match tokio::time::timeout(patience, broker.extend(batch, leases.lease)).await
+        {
+            Ok(Ok(answers)) => answers,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, held = batch.len(), "the leases could not be extended; trying again");
+                Vec::new()
             }
-        }
+            Err(_) => {
+                tracing::warn!(
+                    ?patience,
+                    held = batch.len(),
+                    "the broker does not answer; trying again"
+                );
+                Vec::new()
+            }
+        };
+        leases.extended(batch, &answers, asked);
     }
-    leases.give_up_the_ended(clock::now());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::JobId;
+    use crate::message::QueueName;
+    use crate::worker::cancel::CancelSignal;
+
+    const LEASE: Duration = Duration::from_secs(30);
+
+    fn held(leases: &Leases, given: Instant) -> (Receipt, CancelSignal) {
+        let receipt = Receipt::new(QueueName::new("q").unwrap(), JobId::new(), 1);
+        let (canceller, cancel) = Canceller::new();
+        leases.hold(receipt.clone(), canceller, given);
+        (receipt, cancel)
+    }
+
+    #[test]
+    fn a_lease_is_extended_when_a_third_of_it_has_passed() {
+        let leases = Leases::new(LEASE);
+        let given = clock::now();
+        held(&leases, given);
+        assert_eq!(leases.table().next(), Some(given + LEASE / 3));
+    }
+
+    #[test]
+    fn a_lease_that_was_refused_cancels_its_handler_and_is_not_extended_again() {
+        let leases = Leases::new(LEASE);
+        let (receipt, cancel) = held(&leases, clock::now());
+        let refused = [Err(receipt.lost())];
+        leases.extended(std::slice::from_ref(&receipt), &refused, clock::now());
+        assert_eq!(cancel.reason(), Some(CancelReason::LeaseLost));
+        assert_eq!(leases.table().next(), None);
+        assert!(leases.ends(&receipt).unwrap() <= clock::now());
+    }
+
+    #[test]
+    fn a_lease_whose_broker_is_away_is_tried_again_soon_and_given_up_at_its_end() {
+        let leases = Leases::new(LEASE);
+        let given = clock::now() - LEASE + Duration::from_secs(3);
+        let (receipt, cancel) = held(&leases, given);
+        leases.extended(std::slice::from_ref(&receipt), &[], clock::now());
+        assert_eq!(cancel.reason(), None);
+        assert!(leases.table().next().unwrap() <= clock::now() + Duration::from_secs(3));
+        leases.table().lose_the_ended(given + LEASE);
+        assert_eq!(cancel.reason(), Some(CancelReason::LeaseLost));
+    }
 }

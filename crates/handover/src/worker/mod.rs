@@ -6,8 +6,8 @@
 //! ```
 //!
 //! In reading order: `handler.rs` (typed functions by task), `context.rs` (what a handler sees), `fetch.rs`, `execute.rs`,
-//! `settle.rs`, `lease.rs`, `cancel.rs`, `stats.rs`; this file is the builder, the checks at start, and the stop in two
-//! phases. How an attempt's outcome becomes a settlement is a pure function in `retry.rs`, outside this folder.
+//! `settle.rs`, `lease.rs`, `cancel.rs`, `stats.rs`, `running.rs` (the handle, and the stop in two phases); this file is the
+//! builder and the checks at start. How an attempt's outcome becomes a settlement is a pure function in `retry.rs`, outside this folder.
 
 mod cancel;
 mod context;
@@ -15,10 +15,10 @@ mod execute;
 mod fetch;
 mod handler;
 mod lease;
+mod running;
 mod settle;
 mod stats;
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,12 +26,14 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 pub use self::cancel::{CancelReason, CancelSignal};
 pub use self::context::Context;
 use self::handler::{Handler, Registry};
 use self::lease::Leases;
+use self::running::Parts;
+pub use self::running::{Health, RunningWorker, WorkerHandle};
 use self::stats::Counters;
 pub use self::stats::WorkerStats;
 use crate::backend::Backend;
@@ -138,8 +140,10 @@ impl Shared {
             Pulse { last_receive: clock::now(), outage: None };
     }
 
-    fn note_outage(&self, error: &Error) {
-        self.pulse.lock().unwrap_or_else(PoisonError::into_inner).outage = Some(error.to_string());
+    /// Remembers what is away, for whoever asks why nothing happens; `None` when it is back.
+    fn note_outage(&self, outage: Option<&Error>) {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner).outage =
+            outage.map(Error::to_string);
     }
 }
 
@@ -184,7 +188,7 @@ impl Worker {
         self.add(task.name(), Handler::typed(&task, handler)).queue(queue)
     }
 
-    /// Runs a handler that blocks its thread, on a thread pool of its own. It cannot be dropped: one that ignores
+    /// Runs a handler that blocks its thread, on tokio's pool for such. It cannot be dropped: one that ignores
     /// [`Context::cancel`] runs on after its time and is reported as stuck.
     pub fn handle_blocking<A, R, F>(self, task: Task<A, R>, handler: F) -> Self
     where
@@ -201,7 +205,9 @@ impl Worker {
         F: Fn(Context, Vec<u8>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Outcome> + Send + 'static,
     {
-        self.registry.add_any(Handler::raw(timeout, retry, handler));
+        if let Err(error) = self.registry.add_any(Handler::raw(timeout, retry, handler)) {
+            self.mistake.get_or_insert(error);
+        }
         self
     }
 
@@ -266,32 +272,34 @@ impl Worker {
     /// `Invalid` for a mistake in the building; `Unsupported` where the worker needs more than the broker's `Caps`
     /// promise, naming both numbers.
     pub async fn start(self) -> Result<RunningWorker> {
-        let (work_size, backend) =
-            (self.config.concurrency.saturating_add(self.config.prefetch), self.backend.clone());
         self.check()?;
-        let Self { registry, config, .. } = self;
-        let (concurrency, lease) = (config.concurrency, config.lease);
-        let leases = Arc::new(Leases::new(lease));
+        let Self { backend, registry, config, .. } = self;
+        let slots = config.concurrency + config.prefetch;
+        let leases = Arc::new(Leases::new(config.lease));
+        let heartbeat = lease::start(Arc::clone(&leases), Arc::clone(&backend.broker))?;
         let shared = Arc::new(Shared {
             backend,
             registry,
             config,
-            slots: Arc::new(Semaphore::new(work_size)),
-            leases: Arc::clone(&leases),
+            slots: Arc::new(Semaphore::new(slots)),
+            leases,
             stats: Counters::default(),
             phase: watch::Sender::new(Phase::Running),
             pulse: Mutex::new(Pulse { last_receive: clock::now(), outage: None }),
         });
-        let heartbeat = lease::start(leases, Arc::clone(&shared.backend.broker))?;
-        let (work_in, work_out) = handover_buffer::bounded(work_size);
-        let (finished_in, finished_out) = handover_buffer::bounded(work_size);
+        let (work_in, work_out) = handover_buffer::bounded(slots);
+        let (finished_in, finished_out) = handover_buffer::bounded(slots);
         let fetch = tokio::spawn(fetch::run(Arc::clone(&shared), work_in));
-        for _ in 0..concurrency {
-            tokio::spawn(execute::run(Arc::clone(&shared), work_out.clone(), finished_in.clone()));
+        let mut executors = JoinSet::new();
+        for _ in 0..shared.config.concurrency {
+            executors.spawn(execute::run(
+                Arc::clone(&shared),
+                work_out.clone(),
+                finished_in.clone(),
+            ));
         }
         let settle = tokio::spawn(settle::run(Arc::clone(&shared), finished_out));
-        let end = tokio::spawn(end(Arc::clone(&shared), fetch, settle, heartbeat));
-        Ok(RunningWorker { shared, end })
+        Ok(RunningWorker::new(shared, Parts { fetch, executors, settle, heartbeat }))
     }
 
     fn check(&self) -> Result<()> {
@@ -350,137 +358,6 @@ impl Worker {
         if self.config.until_empty && self.backend.broker.inspect().is_none() {
             return Err(fetch::cannot_end());
         }
-        let distinct: BTreeSet<_> = self.config.queues.iter().collect();
-        debug_assert_eq!(distinct.len(), self.config.queues.len(), "queue() keeps names distinct");
         Ok(())
-    }
-}
-
-/// Brings a worker to its end: waits until it fetches no more, drains, cancels, and stops the heartbeat last.
-async fn end(
-    shared: Arc<Shared>,
-    fetch: JoinHandle<Result<()>>,
-    settle: JoinHandle<()>,
-    heartbeat: std::thread::JoinHandle<()>,
-) -> Result<WorkerStats> {
-    let fetched = fetch.await.unwrap_or_else(|error| {
-        Err(Error::new(ErrorKind::Internal, "the fetching part of the worker died").source(error))
-    });
-    if !shared.config.until_empty || fetched.is_err() {
-        shared.advance(Phase::Draining);
-    }
-    let mut settle = settle;
-    let drained = tokio::select! {
-        done = &mut settle => Some(done),
-        () = drain_is_over(&shared) => None,
-    };
-    let settled = match drained {
-        Some(done) => done,
-        None => {
-            shared.advance(Phase::Cancelling);
-            shared.leases.cancel_all(CancelReason::Stopping);
-            settle.await
-        }
-    };
-    shared.leases.stop();
-    // The thread ends at once: it sleeps on the condition that was just rung, or is in one call to the broker.
-    _ = tokio::task::spawn_blocking(move || heartbeat.join()).await;
-    settled.map_err(|error| {
-        Error::new(ErrorKind::Internal, "the settling part of the worker died").source(error)
-    })?;
-    fetched.map(|()| shared.stats.read())
-}
-
-/// Ends when what runs has had its time, or nobody wants to wait for it any longer.
-async fn drain_is_over(shared: &Shared) {
-    shared.at_least(Phase::Draining).await;
-    tokio::select! {
-        () = tokio::time::sleep_until(clock::after(shared.config.drain)) => {}
-        () = shared.at_least(Phase::Cancelling) => {}
-    }
-}
-
-/// How a running worker is.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Health {
-    /// Time since the broker last answered a receive. More than a minute while slots are free means trouble.
-    pub since_receive: Duration,
-    /// Free slots of all.
-    pub free_slots: usize,
-    /// Why it does nothing, where it does nothing; for people.
-    pub idle_because: Option<String>,
-    /// The counts.
-    pub stats: WorkerStats,
-}
-
-/// A worker that runs. Dropping it lets it run on; stop it to end it.
-#[derive(Debug)]
-pub struct RunningWorker {
-    shared: Arc<Shared>,
-    end: JoinHandle<Result<WorkerStats>>,
-}
-
-impl RunningWorker {
-    /// Stops it in two phases: fetches no more and lets what runs finish, for as long as `drain` says; then cancels what
-    /// still runs and gives it back, without counting the attempt.
-    ///
-    /// # Errors
-    /// The error that had ended it before, if one did.
-    pub async fn stop(self) -> Result<WorkerStats> {
-        self.handle().drain();
-        self.join().await
-    }
-
-    /// Waits until it ends: because it was told to, because its queues are empty and it was asked to end then, or because
-    /// of an error that no waiting mends.
-    ///
-    /// # Errors
-    /// That error.
-    pub async fn join(self) -> Result<WorkerStats> {
-        self.end.await.unwrap_or_else(|error| {
-            Err(Error::new(ErrorKind::Internal, "the worker died").source(error))
-        })
-    }
-
-    /// A handle that watches and stops it from elsewhere, such as a signal handler.
-    #[must_use]
-    pub fn handle(&self) -> WorkerHandle {
-        WorkerHandle(Arc::clone(&self.shared))
-    }
-}
-
-/// Watches and stops a worker. Clones mean the same one; it may have ended.
-#[derive(Debug, Clone)]
-pub struct WorkerHandle(Arc<Shared>);
-
-impl WorkerHandle {
-    /// Begins the first phase of a stop: nothing new is begun, what runs may finish.
-    pub fn drain(&self) {
-        self.0.advance(Phase::Draining);
-    }
-
-    /// Begins the second phase at once: what runs is cancelled and given back.
-    pub fn cancel(&self) {
-        self.0.advance(Phase::Cancelling);
-    }
-
-    /// How the worker is.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        let pulse = self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner);
-        let stats = self.0.stats.read();
-        let idle_because = match (&pulse.outage, stats.running) {
-            (Some(outage), _) => Some(format!("the broker is away: {outage}")),
-            (None, 0) if self.0.phase() > Phase::Running => Some("it is stopping".to_owned()),
-            (None, 0) => Some("nothing in its queues can be taken".to_owned()),
-            (None, _) => None,
-        };
-        Health {
-            since_receive: clock::now() - pulse.last_receive,
-            free_slots: self.0.slots.available_permits(),
-            idle_because,
-            stats,
-        }
     }
 }

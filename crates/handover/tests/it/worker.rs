@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use handover::{
     Backend, BrokerExt, CancelReason, Client, Context, ErrorKind, Failure, JobError, JobState,
-    QueueName, QueueSettings, RetryPolicy, Status, Task, Worker,
+    Outcome, QueueName, QueueSettings, RetryPolicy, Status, Task, Worker,
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -285,6 +285,79 @@ async fn a_job_that_kills_its_workers_is_buried_before_its_next_attempt() {
     assert_eq!(record.status, Status::Failed);
     assert!(record.reason.unwrap().contains("gave up after 3 attempts"));
     assert_eq!(worker.stop().await.unwrap().buried, 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_before_its_first_await_is_an_outcome_too() {
+    let (backend, client) = place(8).await;
+    let worker = Worker::new(&backend).queue("sums").handle_any(WAIT, AT_ONCE, |context, _| {
+        assert!(context.attempt() > 1, "the first attempt panics");
+        std::future::ready(Outcome::Done { output: Some("7".to_owned()) })
+    });
+    let worker = worker.start().await.unwrap();
+    assert_eq!(client.send(DOUBLE, &1).await.unwrap().result().await.unwrap(), 7);
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_whose_task_a_worker_does_not_know_is_left_to_others() {
+    const OTHER: Task<(), ()> = Task::new("other", "sums").retry(RetryPolicy::NEVER);
+    let (backend, client) = place(8).await;
+    let job = client.send(OTHER, &()).await.unwrap();
+    let worker =
+        Worker::new(&backend).handle(DOUBLE, |_, n| async move { Ok(n) }).start().await.unwrap();
+    client.send(DOUBLE, &1).await.unwrap().result().await.unwrap();
+    assert_eq!(worker.stop().await.unwrap().released, 1);
+    assert!(backend.broker.operator().unwrap().kick_job(job.id()).await.unwrap());
+    let knows =
+        Worker::new(&backend).handle(OTHER, |_, ()| async { Ok(()) }).start().await.unwrap();
+    job.result().await.unwrap();
+    knows.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_kicked_job_is_tried_again_although_its_attempts_were_used_up() {
+    let (backend, client) = place(8).await;
+    let mended = Arc::new(AtomicU32::new(0));
+    let is_mended = Arc::clone(&mended);
+    let worker = Worker::new(&backend).handle(DOUBLE.retry(RetryPolicy::NEVER), move |_, n| {
+        let mended = is_mended.load(Ordering::SeqCst) > 0;
+        async move { if mended { Ok(n) } else { Err(Failure::retry("not mended yet")) } }
+    });
+    let worker = worker.start().await.unwrap();
+    let job = client.send(DOUBLE, &5).await.unwrap();
+    assert!(job.result().await.is_err());
+    mended.store(1, Ordering::SeqCst);
+    // The failed outcome is stored before the job is buried.
+    while !backend.broker.operator().unwrap().kick_job(job.id()).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    let done = tokio::time::timeout(WAIT, async {
+        while job.outcome(Duration::ZERO).await.unwrap().unwrap().status != Status::Done {
+            tokio::task::yield_now().await;
+        }
+    });
+    done.await.unwrap();
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_that_does_not_stop_is_reported_as_stuck() {
+    let (backend, client) = place(8).await;
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Arc::new(std::sync::Mutex::new(gate));
+    let task = DOUBLE.timeout(Duration::from_millis(20)).retry(RetryPolicy::NEVER);
+    let worker = Worker::new(&backend).grace(Duration::from_millis(10)).handle_blocking(
+        task,
+        move |_, n| {
+            _ = gate.lock().unwrap().recv();
+            Ok(n)
+        },
+    );
+    let worker = worker.start().await.unwrap();
+    assert!(client.send(DOUBLE, &1).await.unwrap().result().await.is_err());
+    assert_eq!(worker.stop().await.unwrap().stuck, 1);
+    drop(open);
 }
 
 #[tokio::test]
