@@ -30,7 +30,7 @@ fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir_in(base)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    for round in 1..=2 {
+    for round in 1..=3 {
         let raw = raw_cycles(&folder.path().join(format!("raw{round}.db")))?;
         let path = folder.path().join(format!("handover{round}.db"));
         let (ours, per_commit) = runtime.block_on(cycles(&path))?;

@@ -10,7 +10,7 @@ use crate::error::{NAME, from_sqlite};
 use crate::open::SqliteFile;
 use crate::{connect, patience};
 
-/// Pages of 4 KiB copied at once.
+/// Pages copied at once.
 const STEP_PAGES: i32 = 1024;
 
 /// How far a backup is, in pages of the file.

@@ -33,7 +33,8 @@ pub(crate) fn named<'a, T: 'a>(
 impl SqliteBroker {
     async fn send_batch(&self, queue: &QueueName, batch: &[Message], room: Room) -> Result<Sent> {
         check_send(&self.shared.caps, batch)?;
-        let batch = Batch::new(queue, batch, room.parent);
+        let ours = Arc::new(Batch::new(queue, batch, room.parent));
+        let batch = Arc::clone(&ours);
         let deadline = clock::after(room.wait);
         let send = |reply| Op::Send(Box::new(SendOp { batch, wait: room.wait, deadline, reply }));
         self.shared.ask_patiently(Side::Broker, send).await
@@ -70,6 +71,8 @@ impl SqliteBroker {
             self.shared.check_open(Side::Broker)?;
             Vec::new().into_iter()
         } else {
+            let ours = Arc::new(good);
+            let good = Arc::clone(&ours);
             self.shared.ask(Side::Broker, |reply| Op::Settle(good, reply)).await?.into_iter()
         };
         let answer = |refused: Option<Error>| match refused {

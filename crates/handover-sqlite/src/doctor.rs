@@ -172,6 +172,20 @@ fn references(connection: &Connection, report: &mut Report) -> rusqlite::Result<
         [],
         |row| row.get(0),
     )?;
+    // Every id that is known belongs to a job, or is on the list of those to be forgotten.
+    let homeless: i64 = connection.query_row(
+        "SELECT (SELECT count(*) FROM known) - (SELECT count(*) FROM job)
+         - (SELECT coalesce(sum(length(ids) / 16), 0) FROM forget)",
+        [],
+        |row| row.get(0),
+    )?;
+    if homeless != 0 {
+        report.say(
+            Severity::Warning,
+            "references",
+            format!("{homeless} ids are known for no reason and will not be forgotten"),
+        );
+    }
     if broken == 0 && lost == 0 && bodiless == 0 {
         report.say(Severity::Info, "references", "rows that belong together are together");
     } else {

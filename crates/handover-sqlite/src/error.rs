@@ -26,7 +26,7 @@ pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
         }
         Some(ErrorCode::DiskFull) => (
             ErrorKind::Unavailable,
-            "the disk is full; nothing was stored; make room and try again",
+            "the disk is full, or the file has reached its limit; nothing was stored; make room and try again",
         ),
         Some(
             ErrorCode::SystemIoFailure

@@ -53,6 +53,7 @@ pub struct SqliteOptions {
     pub(crate) owner: Option<String>,
     pub(crate) create: bool,
     pub(crate) busy_wait_max: Duration,
+    pub(crate) file_bytes_max: Option<u64>,
 }
 
 impl Default for SqliteOptions {
@@ -63,6 +64,7 @@ impl Default for SqliteOptions {
             owner: None,
             create: true,
             busy_wait_max: Duration::from_secs(10),
+            file_bytes_max: None,
         }
     }
 }
@@ -102,6 +104,14 @@ impl SqliteOptions {
     #[must_use]
     pub fn busy_wait_max(mut self, wait: Duration) -> Self {
         self.busy_wait_max = wait;
+        self
+    }
+
+    /// The size the file may grow to by this process, in bytes: no limit but the disk where nothing is said. Beyond it,
+    /// what would make the file grow is `Unavailable`, as on a full disk. The log beside the file is not counted.
+    #[must_use]
+    pub fn file_bytes_max(mut self, bytes: u64) -> Self {
+        self.file_bytes_max = Some(bytes);
         self
     }
 

@@ -27,6 +27,10 @@ pub(crate) enum Format {
 
 /// Looks at the header and changes nothing. Another application's database and a newer format are refused.
 pub(crate) fn look(connection: &Connection) -> Result<Format> {
+    // The tables are counted first: another process may be creating them, together with the mark that they are ours.
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(from_sqlite)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let application = pragma("application_id").map_err(from_sqlite)?;
     let version = pragma("user_version").map_err(from_sqlite)?;
@@ -42,9 +46,6 @@ pub(crate) fn look(connection: &Connection) -> Result<Format> {
         }
         return Ok(Format::Ours(version));
     }
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(from_sqlite)?;
     if application != 0 || tables > 0 {
         return Err(Error::new(
             ErrorKind::Invalid,

@@ -63,7 +63,7 @@ impl std::fmt::Debug for Shared {
 impl Shared {
     /// Opens the file and starts its writer thread.
     pub(crate) fn open(path: &Path, options: &SqliteOptions) -> Result<Arc<Self>> {
-        let connection = connect::writer(path, options.create, options.busy_wait_max)?;
+        let connection = connect::writer(path, options)?;
         // The folder of the process may change, and two processes must find the same bell.
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let (sender, ops) = handover_buffer::bounded(INBOX_OPS_MAX);

@@ -1,7 +1,7 @@
 //! The writer: one thread that owns the one writing connection, and everybody who waits.
 //!
 //! ```text
-//! callers ──Op──▶ buffer ──▶ take all there is ──▶ BEGIN ─ each op ─ serve the waiting ─ COMMIT ──▶ answer all ──▶ ring
+//! callers ──Op──▶ buffer ──▶ take all there is ──▶ BEGIN ─ each op ─ serve the waiting ─ COMMIT ──▶ ring ──▶ answer all
 //!                   ▲                                                                                          │
 //!                   └─────────────── sleep until an op, the next due time, or a deadline ◀─────────────────────┘
 //! ```
@@ -66,11 +66,14 @@ pub(crate) struct Writer<'c> {
     /// What `PRAGMA synchronous` is set to.
     synced: Option<bool>,
     /// The next due time of queues that are waited for, in milliseconds since 1970; a queue that is missing must be asked.
-    dues: HashMap<QueueName, Option<i64>>,
+    dues: Dues,
     /// When ids or results are next to be forgotten; `None` for not before something is remembered.
     forget_at: Option<i64>,
     /// When the file is to be looked at for those who wait, whatever happens.
     look_at: Option<Instant>,
+    /// After a failure the file is left alone until then, unless somebody asks or rings: what is overdue stays overdue, and
+    /// would be tried again and again without a pause.
+    rest_until: Option<Instant>,
     /// A chore goes on in the next transaction.
     again: bool,
     listening: bool,
@@ -90,6 +93,7 @@ impl<'c> Writer<'c> {
             dues: HashMap::new(),
             forget_at: Some(0),
             look_at: None,
+            rest_until: None,
             again: false,
             listening: false,
             data_version: 0,
@@ -155,7 +159,8 @@ impl<'c> Writer<'c> {
             .values()
             .flatten()
             .min()
-            .map(|due| now + Duration::from_millis(u64::try_from(due - wall).unwrap_or(0)));
+            .map(|due| now + Duration::from_millis(u64::try_from(due - wall).unwrap_or(0)))
+            .map(|due| self.rest_until.map_or(due, |until| std::cmp::max(due, until)));
         let poll = self.post.bell.poll_every().map(|every| now + every);
         [self.waiters.first_deadline(), due, self.look_at, poll].into_iter().flatten().min()
     }
@@ -173,14 +178,14 @@ impl<'c> Writer<'c> {
             return;
         }
         // A look that fails is made up for by the tick.
-        let dues: Vec<_> = at_one_moment(&mut self.sql, |sql| {
-            Ok(unknown
-                .into_iter()
-                .map(|name| (next_due(sql, &name).unwrap_or_default(), name))
-                .collect())
-        })
-        .unwrap_or_default();
-        self.dues.extend(dues.into_iter().map(|(due, name)| (name, due)));
+        let dues = at_one_moment(&mut self.sql, |sql| {
+            let due = |name: QueueName| {
+                let due = read_row(sql, &name)?.map_or(Ok(None), |row| next_due(sql, &row))?;
+                Ok((name, due))
+            };
+            unknown.into_iter().map(due).collect::<rusqlite::Result<Vec<_>>>()
+        });
+        self.dues.extend(dues.unwrap_or_default());
     }
 
     /// One round: what arrived, what time brought, and those who can go on.
@@ -190,7 +195,7 @@ impl<'c> Writer<'c> {
         if self.post.inbox.take_nudge() {
             for gone in self.waiters.drop_abandoned() {
                 if let Gone::Send(send) = gone {
-                    round.queues.insert(send.op.batch.queue);
+                    round.queues.insert(send.op.batch.queue.clone());
                 }
             }
         }
@@ -207,8 +212,11 @@ impl<'c> Writer<'c> {
             self.dues.clear();
             self.look_at = Some(clock::now() + TICK);
             match self.work_in_file() {
-                Ok(queues) => round.queues.extend(queues),
-                Err(_) => self.look_at = Some(clock::now() + LOOK_AGAIN),
+                Ok((queues, dues)) => {
+                    round.queues.extend(queues);
+                    self.dues = dues;
+                }
+                Err(_) => self.rest(),
             }
         }
         let again = std::mem::take(&mut self.again);
@@ -224,7 +232,7 @@ impl<'c> Writer<'c> {
 
     /// True where the tick, a due time or another process's commit (where no bell can be had) asks for a look.
     fn is_time_to_look(&mut self) -> bool {
-        if self.waiters.is_empty() {
+        if self.waiters.is_empty() || self.rest_until.is_some_and(|until| until > clock::now()) {
             return false;
         }
         let wall = to_sql(clock::wall_ms());
@@ -241,25 +249,27 @@ impl<'c> Writer<'c> {
         std::mem::replace(&mut self.data_version, version) != version
     }
 
-    /// The queues in which those who wait could go on, without taking the write lock.
-    fn work_in_file(&mut self) -> rusqlite::Result<Vec<QueueName>> {
+    /// The queues in which those who wait could go on, without taking the write lock; and when time next moves a job in
+    /// each queue that is waited for.
+    fn work_in_file(&mut self) -> rusqlite::Result<(Vec<QueueName>, Dues)> {
         let wall = to_sql(clock::wall_ms());
         let waiters = &self.waiters;
         at_one_moment(&mut self.sql, |sql| {
-            let mut found = Vec::new();
+            let (mut found, mut dues) = (Vec::new(), Dues::new());
             for name in waiters.receive_queues() {
-                if read_row(sql, name)?.is_some_and(|row| row.hands_out())
-                    || next_due(sql, name)?.is_some_and(|due| due <= wall)
-                {
+                let row = read_row(sql, name)?;
+                let due = row.as_ref().map_or(Ok(None), |row| next_due(sql, row))?;
+                if row.is_some_and(|row| row.hands_out()) || due.is_some_and(|due| due <= wall) {
                     found.push(name.clone());
                 }
+                dues.insert(name.clone(), due);
             }
             for name in waiters.send_queues() {
                 if read_row(sql, name)?.is_some_and(|row| row.places() > 0) {
                     found.push(name.clone());
                 }
             }
-            Ok(found)
+            Ok((found, dues))
         })
     }
 
@@ -271,25 +281,32 @@ impl<'c> Writer<'c> {
         let done = self.try_transaction(&mut work, returned, &round.queues, &mut answers);
         match done {
             Ok(committed) => {
+                self.rest_until = None;
                 self.post.counters.commits.fetch_add(1, Ordering::Relaxed);
                 self.post.counters.operations.fetch_add(operations as u64, Ordering::Relaxed);
-                // First the books, then the answers: who is answered no longer counts as waiting.
-                self.publish();
-                answers.deliver(None);
+                // The bell before the answers: a process may end as soon as it has its answer.
                 if committed.ring {
                     let rung = self.post.bell.ring();
                     self.post.counters.rings.fetch_add(rung, Ordering::Relaxed);
                 }
+                // The books before the answers: who is answered no longer counts as waiting.
+                self.publish();
+                answers.deliver(None);
                 round.outcomes = committed.outcomes;
             }
             Err(error) => {
                 self.post.counters.failures.fetch_add(1, Ordering::Relaxed);
                 answers.deliver(Some(&error));
                 work.for_each(|op| op.fail(&error));
-                self.dues.clear();
-                self.look_at = Some(clock::now() + LOOK_AGAIN);
+                self.rest();
             }
         }
+    }
+
+    fn rest(&mut self) {
+        self.dues.clear();
+        self.look_at = Some(clock::now() + LOOK_AGAIN);
+        self.rest_until = self.look_at;
     }
 
     fn try_transaction(
@@ -463,6 +480,8 @@ impl<'c> Writer<'c> {
     }
 }
 
+type Dues = HashMap<QueueName, Option<i64>>;
+
 /// What a round has to do.
 #[derive(Default)]
 struct Round {
@@ -490,8 +509,7 @@ fn read_row(sql: &mut Statements<'_>, name: &QueueName) -> rusqlite::Result<Opti
     sql.queue_by_name.query_row([name.as_str()], Row::read).optional()
 }
 
-fn next_due(sql: &mut Statements<'_>, name: &QueueName) -> rusqlite::Result<Option<i64>> {
-    let Some(row) = read_row(sql, name)? else { return Ok(None) };
+fn next_due(sql: &mut Statements<'_>, row: &Row) -> rusqlite::Result<Option<i64>> {
     if !row.has_clockwork() {
         return Ok(None);
     }

@@ -20,7 +20,8 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
 
 /// A batch to be stored. It stays whole until it is answered: it may have to wait.
 pub(crate) struct SendOp {
-    pub(crate) batch: Batch,
+    /// Shared with the caller, so that its memory is given back on the caller's thread and not on the writer's.
+    pub(crate) batch: Arc<Batch>,
     pub(crate) wait: Duration,
     pub(crate) deadline: Instant,
     pub(crate) reply: Reply<Sent>,
@@ -46,7 +47,8 @@ pub(crate) struct AwaitOp {
 pub(crate) enum Op {
     Send(Box<SendOp>),
     Receive(Box<ReceiveOp>),
-    Settle(Vec<(Receipt, Settle)>, Reply<Vec<Result<()>>>),
+    /// Shared with the caller as a send is.
+    Settle(Arc<Vec<(Receipt, Settle)>>, Reply<Vec<Result<()>>>),
     Extend(Vec<Receipt>, i64, Reply<Vec<Result<()>>>),
     Declare(QueueName, Box<QueueSettings>, Reply<()>),
     Pause(QueueName, bool, Reply<()>),

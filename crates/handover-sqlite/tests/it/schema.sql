@@ -1,0 +1,78 @@
+-- application_id 0x68616e64, user_version 1, page_size 8192
+CREATE TABLE body (
+    seq   INTEGER PRIMARY KEY REFERENCES job(seq),
+    bytes BLOB    NOT NULL
+) STRICT;
+CREATE TABLE forget (
+    until INTEGER NOT NULL,
+    queue INTEGER NOT NULL REFERENCES queue(id),
+    n     INTEGER NOT NULL, -- tells apart what was done within one millisecond
+    ids   BLOB    NOT NULL, -- 16 bytes each
+    PRIMARY KEY (until, queue, n)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE job (
+    seq      INTEGER PRIMARY KEY,                   -- the order of arrival
+    queue    INTEGER NOT NULL REFERENCES queue(id),
+    state    INTEGER NOT NULL,                      -- 0 ready, 1 leased, 2 delayed, 3 held, 4 parked, 5 buried
+    priority INTEGER NOT NULL,
+    due      INTEGER NOT NULL,                      -- not to be taken before; the end of the lease while leased
+    attempt  INTEGER NOT NULL,
+    token    INTEGER NOT NULL,                      -- of the last lease; negative before the first
+    owner    INTEGER NOT NULL REFERENCES owner(id), -- who has the lease, or touched the job last
+    sent     INTEGER NOT NULL,
+    id       BLOB    NOT NULL,
+    key      TEXT,
+    reason   TEXT,
+    headers  TEXT,                                  -- a JSON object of texts; NULL for none
+    body     BLOB                                   -- NULL where it is in the table body
+) STRICT;
+CREATE TABLE known (
+    id    BLOB    PRIMARY KEY,
+    queue INTEGER NOT NULL REFERENCES queue(id),
+    seq   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE owner (
+    id    INTEGER PRIMARY KEY,
+    label TEXT    NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE queue (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT    NOT NULL UNIQUE,
+    capacity    INTEGER NOT NULL,
+    overdraft   INTEGER NOT NULL,
+    exclusive   INTEGER NOT NULL,
+    durability  INTEGER,                    -- NULL as the file is opened, 0 process, 1 buffered, 2 synced
+    remember_ms INTEGER NOT NULL,
+    paused      INTEGER NOT NULL DEFAULT 0,
+    ready       INTEGER NOT NULL DEFAULT 0, -- these six: how many jobs are in each state
+    leased      INTEGER NOT NULL DEFAULT 0,
+    delayed     INTEGER NOT NULL DEFAULT 0,
+    held        INTEGER NOT NULL DEFAULT 0,
+    parked      INTEGER NOT NULL DEFAULT 0,
+    buried      INTEGER NOT NULL DEFAULT 0,
+    depth_max   INTEGER NOT NULL DEFAULT 0,
+    accepted    INTEGER NOT NULL DEFAULT 0,
+    done        INTEGER NOT NULL DEFAULT 0,
+    last_seq    INTEGER NOT NULL DEFAULT 0, -- of the youngest job it ever had: no place is given twice in a queue
+    last_token  INTEGER NOT NULL DEFAULT 0  -- of the youngest lease it ever gave
+) STRICT;
+CREATE TABLE result (
+    n       INTEGER PRIMARY KEY AUTOINCREMENT, -- the order in which they were stored
+    id      BLOB    NOT NULL UNIQUE,
+    queue   TEXT    NOT NULL,
+    task    TEXT    NOT NULL,
+    status  INTEGER NOT NULL, -- 0 running, 1 failed, 2 done
+    attempt INTEGER NOT NULL,
+    token   INTEGER NOT NULL,
+    output  TEXT,
+    reason  TEXT,
+    at_ms   INTEGER NOT NULL,
+    took_ms INTEGER NOT NULL,
+    stored  INTEGER NOT NULL
+) STRICT;
+CREATE TABLE sqlite_sequence(name,seq);
+CREATE INDEX job_aside ON job(queue, state, seq)         WHERE state >= 4;
+CREATE INDEX job_due   ON job(queue, due)                WHERE state IN (1, 2);
+CREATE INDEX job_key   ON job(queue, key, seq)           WHERE key IS NOT NULL AND state < 4;
+CREATE INDEX job_ready ON job(queue, priority DESC, seq) WHERE state = 0;
+CREATE INDEX result_outcome ON result(queue, n) WHERE status > 0;
