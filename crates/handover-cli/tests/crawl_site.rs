@@ -9,9 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, fs};
 
+use handover::clock;
 use url::Url;
 
 const CAPACITY: u64 = 20;
@@ -118,9 +119,9 @@ fn a_crawl_that_is_killed_and_started_again_finds_every_page_once() {
 
     // Killed when a third of the pages is there; no signal but the file itself says when.
     let mut first = crawl.start();
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = clock::now() + Duration::from_secs(120);
     while crawl.lines() < expected.len() / 3 {
-        assert!(Instant::now() < deadline, "no {} pages in two minutes", expected.len() / 3);
+        assert!(clock::now() < deadline, "no {} pages in two minutes", expected.len() / 3);
         assert!(first.try_wait().unwrap().is_none(), "the crawl ended before it could be killed");
         std::thread::park_timeout(Duration::from_millis(10)); // not to take the crawl's processor
     }

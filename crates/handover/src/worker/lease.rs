@@ -41,6 +41,8 @@ struct Held {
     ends: Instant,
     /// It is over: not extended any more, and let go when its handler has ended.
     lost: bool,
+    /// Its settlement is on the way: the broker may refuse to extend it because it is settled, which is no loss.
+    settling: bool,
 }
 
 impl Held {
@@ -82,10 +84,17 @@ impl Leases {
         let mut table = self.table();
         // What is held already has its beat before this one, so the heartbeat need not be woken for more.
         let asleep = table.next().is_none();
-        table.held.insert(receipt, Held { canceller, beat, ends, lost: false });
+        table.held.insert(receipt, Held { canceller, beat, ends, lost: false, settling: false });
         drop(table);
         if asleep {
             self.changed.notify_one();
+        }
+    }
+
+    /// Says that this lease is about to be settled.
+    pub(super) fn settling(&self, receipt: &Receipt) {
+        if let Some(held) = self.table().held.get_mut(receipt) {
+            held.settling = true;
         }
     }
 
@@ -149,6 +158,7 @@ impl Leases {
                 Some(Ok(())) => {
                     (held.beat, held.ends) = (asked + self.lease / 3, asked + self.lease)
                 }
+                Some(Err(error)) if error.kind() == ErrorKind::LeaseLost && held.settling => {}
                 Some(Err(error)) if error.kind() == ErrorKind::LeaseLost => {
                     tracing::warn!(id = %receipt.id, "the lease was lost; its handler is cancelled");
                     held.ends = asked;
@@ -242,6 +252,15 @@ mod tests {
         assert_eq!(cancel.reason(), Some(CancelReason::LeaseLost));
         assert_eq!(leases.table().next(), None);
         assert!(leases.ends(&receipt).unwrap() <= clock::now());
+    }
+
+    #[test]
+    fn a_lease_that_was_just_settled_is_not_called_lost() {
+        let leases = Leases::new(LEASE);
+        let (receipt, cancel) = held(&leases, clock::now());
+        leases.settling(&receipt);
+        leases.extended(std::slice::from_ref(&receipt), &[Err(receipt.lost())], clock::now());
+        assert_eq!(cancel.reason(), None);
     }
 
     #[test]

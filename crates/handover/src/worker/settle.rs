@@ -83,6 +83,7 @@ async fn settle(shared: &Shared, batch: Vec<Finished>) {
     shared.stats.lost(batch.len() - items.len());
     if !items.is_empty() {
         let receipts: Vec<Receipt> = items.iter().map(|(receipt, _)| receipt.clone()).collect();
+        receipts.iter().for_each(|receipt| shared.leases.settling(receipt));
         match insist(shared, &receipts, || shared.backend.broker.settle(&items)).await {
             Ok(answers) => {
                 items.iter().zip(answers).for_each(|(item, answer)| note(shared, item, answer))
