@@ -5,13 +5,13 @@ use handover::JobState;
 use rusqlite::{OptionalExtension, params};
 
 use super::Tx;
-use super::state::code;
+use super::state::{code, state};
 
 /// The most children that come in within one transaction; the next one goes on.
 const ADMIT_MAX: i64 = 10_000;
 
 impl Tx<'_, '_> {
-    /// The state of a job that has a place and no owner: held behind its key, delayed until it is due, or ready.
+    /// The state of a job that was just sent: held behind its key, delayed until it is due, or ready.
     pub(super) fn standing(
         &mut self,
         queue: usize,
@@ -23,7 +23,58 @@ impl Tx<'_, '_> {
         {
             return Ok(JobState::Held);
         }
-        Ok(if due > self.now { JobState::Delayed } else { JobState::Ready })
+        Ok(self.timely(due))
+    }
+
+    fn timely(&self, due: i64) -> JobState {
+        if due > self.now { JobState::Delayed } else { JobState::Ready }
+    }
+
+    /// The same for a job that comes back to an old place: one with its key that was sent later and that nobody has makes way.
+    pub(super) fn standing_again(
+        &mut self,
+        queue: usize,
+        seq: i64,
+        key: Option<&str>,
+        due: i64,
+    ) -> rusqlite::Result<JobState> {
+        let Some(key) = key else { return Ok(self.timely(due)) };
+        let front: Option<(i64, i64, i64)> = self
+            .sql
+            .key_front
+            .query_row(params![self.rows[queue].id, key], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        let Some((other, code, other_due)) = front else { return Ok(self.timely(due)) };
+        match state(code) {
+            Some(from @ (JobState::Ready | JobState::Delayed)) if other > seq => {
+                self.place(queue, other, from, JobState::Held, other_due)?;
+                Ok(self.timely(due))
+            }
+            _ => Ok(JobState::Held),
+        }
+    }
+
+    /// After the owner of a job with a key gave it back, in `from`: one that was sent earlier, and was held because of that
+    /// owner, has its turn now.
+    pub(super) fn yield_turn(
+        &mut self,
+        queue: usize,
+        (seq, from, due): (i64, JobState, i64),
+        key: Option<&str>,
+    ) -> rusqlite::Result<()> {
+        let Some(key) = key else { return Ok(()) };
+        let next: Option<i64> = self
+            .sql
+            .key_next
+            .query_row(params![self.rows[queue].id, key], |row| row.get(0))
+            .optional()?;
+        if next.is_some_and(|next| next < seq) {
+            self.place(queue, seq, from, JobState::Held, due)?;
+            self.pass_turn(queue, Some(key))?;
+        }
+        Ok(())
     }
 
     /// Gives a job this state and due time.
@@ -51,8 +102,7 @@ impl Tx<'_, '_> {
             .query_row(params![self.rows[queue].id, key], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((seq, due)) = next else { return Ok(()) };
-        let state = if due > self.now { JobState::Delayed } else { JobState::Ready };
-        self.place(queue, seq, JobState::Held, state, due)
+        self.place(queue, seq, JobState::Held, self.timely(due), due)
     }
 
     /// Lets parked children in while there is room.
@@ -71,7 +121,7 @@ impl Tx<'_, '_> {
             .collect::<rusqlite::Result<_>>()?;
         self.again |= places > ADMIT_MAX;
         for (seq, due, key) in children {
-            let state = self.standing(queue, key.as_deref(), due)?;
+            let state = self.standing_again(queue, seq, key.as_deref(), due)?;
             self.place(queue, seq, JobState::Parked, state, due)?;
         }
         self.ring = true;

@@ -100,11 +100,13 @@ impl Tx<'_, '_> {
                 let state = self.come_back(lease.queue, due);
                 let reason = Settle::cut_reason(reason);
                 self.sql.job_retry.execute(params![lease.seq, code(state), due, reason])?;
+                self.yield_turn(lease.queue, (lease.seq, state, due), lease.key.as_deref())?;
             }
             Settle::Release { after } => {
                 let due = self.after(ceil_ms(*after));
                 let state = self.come_back(lease.queue, due);
                 self.sql.job_release.execute(params![lease.seq, code(state), due])?;
+                self.yield_turn(lease.queue, (lease.seq, state, due), lease.key.as_deref())?;
             }
             Settle::Bury { reason } => {
                 self.bury(lease.queue, lease.seq, JobState::Leased, reason)?;

@@ -68,11 +68,12 @@ statements! {
     job_place = "UPDATE job SET state = ?2, due = ?3 WHERE seq = ?1";
     job_retry = "UPDATE job SET state = ?2, due = ?3, reason = ?4 WHERE seq = ?1";
     job_release = "UPDATE job SET state = ?2, due = ?3, attempt = max(attempt - 1, 0) WHERE seq = ?1";
+    job_kick = "UPDATE job SET state = ?2, due = ?3, attempt = 0 WHERE seq = ?1";
     job_bury = "UPDATE job SET state = 5, reason = ?2 WHERE seq = ?1";
     job_ran_out = "UPDATE job SET state = 0, reason = 'the lease of attempt ' || attempt || ' ran out before it was settled'
         WHERE seq = ?1";
 
-    due_list = "SELECT seq, state, due FROM job INDEXED BY job_due
+    due_list = "SELECT seq, state, due, key FROM job INDEXED BY job_due
         WHERE queue = ?1 AND state IN (1, 2) AND due <= ?2 ORDER BY due LIMIT ?3";
     due_next = "SELECT due FROM job INDEXED BY job_due WHERE queue = ?1 AND state IN (1, 2) ORDER BY due LIMIT 1";
     key_active = "SELECT 1 FROM job INDEXED BY job_key

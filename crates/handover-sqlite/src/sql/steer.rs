@@ -65,7 +65,7 @@ impl Tx<'_, '_> {
             .query_map(params![id, count], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
         for (seq, key) in &jobs {
-            self.bring_back(queue, *seq, JobState::Buried, key.as_deref())?;
+            self.bring_back(queue, *seq, key.as_deref())?;
         }
         Ok(Ok(jobs.len() as u64))
     }
@@ -79,7 +79,7 @@ impl Tx<'_, '_> {
                 if self.row(found.queue).room() == 0 {
                     return Ok(Err(no_room(self.row(found.queue))));
                 }
-                self.bring_back(found.queue, found.seq, found.state, found.key.as_deref())?;
+                self.bring_back(found.queue, found.seq, found.key.as_deref())?;
             }
             // It is the first of its key already, or it would be held.
             JobState::Delayed => {
@@ -91,36 +91,15 @@ impl Tx<'_, '_> {
         Ok(Ok(true))
     }
 
-    fn bring_back(
-        &mut self,
-        queue: usize,
-        seq: i64,
-        from: JobState,
-        key: Option<&str>,
-    ) -> rusqlite::Result<()> {
-        let to = if self.makes_way(queue, seq, key)? { JobState::Ready } else { JobState::Held };
+    /// Brings a buried job back to its old place. Its attempts are counted anew, because whoever kicks it wants it tried.
+    fn bring_back(&mut self, queue: usize, seq: i64, key: Option<&str>) -> rusqlite::Result<()> {
+        let state = self.standing_again(queue, seq, key, self.now)?;
+        self.sql.job_kick.execute(params![seq, code(state), self.now])?;
+        let row = self.row_mut(queue);
+        row.leave(JobState::Buried);
+        row.enter(state);
         self.ring = true;
-        self.place(queue, seq, from, to, self.now)
-    }
-
-    /// Whether a job that comes back is the first of its key. One that was sent later and that nobody has makes way.
-    fn makes_way(&mut self, queue: usize, seq: i64, key: Option<&str>) -> rusqlite::Result<bool> {
-        let Some(key) = key else { return Ok(true) };
-        let front: Option<(i64, i64, i64)> = self
-            .sql
-            .key_front
-            .query_row(params![self.rows[queue].id, key], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        let Some((other, code, due)) = front else { return Ok(true) };
-        match state(code) {
-            Some(state @ (JobState::Ready | JobState::Delayed)) if other > seq => {
-                self.place(queue, other, state, JobState::Held, due)?;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
+        Ok(())
     }
 
     /// Buries one job, whatever its state.

@@ -21,20 +21,21 @@ impl Tx<'_, '_> {
         if !row.has_clockwork() {
             return Ok(());
         }
-        let due: Vec<(i64, i64, i64)> = self
+        let due: Vec<(i64, i64, i64, Option<String>)> = self
             .sql
             .due_list
             .query_map(params![row.id, self.now, SWEEP_MAX], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })?
             .collect::<rusqlite::Result<_>>()?;
         self.again |= to_sql(due.len()) >= SWEEP_MAX;
-        for (seq, code, due) in due {
+        for (seq, code, due, key) in due {
             if state(code) == Some(JobState::Leased) {
                 self.sql.job_ran_out.execute([seq])?;
                 let row = &mut self.rows[queue];
                 row.leave(JobState::Leased);
                 row.enter(JobState::Ready);
+                self.yield_turn(queue, (seq, JobState::Ready, due), key.as_deref())?;
             } else {
                 self.place(queue, seq, JobState::Delayed, JobState::Ready, due)?;
             }
