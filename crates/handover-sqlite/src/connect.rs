@@ -13,7 +13,7 @@ use crate::{patience, schema};
 /// and ran a third faster; a lone commit writes four pages and hardly notices.
 const PAGE_BYTES: u32 = 8192;
 /// Pages in the log before a commit copies them back. More makes commits smoother and the log larger.
-const CHECKPOINT_PAGES: u32 = 2000;
+const CHECKPOINT_PAGES: u32 = 1000;
 /// The log is cut back to this after a burst.
 const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
 /// Page cache of the writer, in KiB: holds the upper levels of every index of a queue a million deep.

@@ -2,7 +2,7 @@
 //!
 //! No statement here may scan a table or sort: a test asks SQLite for the plan of each.
 
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, PrepFlags, Statement};
 
 macro_rules! statements {
     ($($name:ident = $text:expr;)*) => {
@@ -13,7 +13,9 @@ macro_rules! statements {
 
         impl<'c> Statements<'c> {
             pub(crate) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
-                Ok(Self { $($name: connection.prepare($text)?,)* })
+                // Marked as long-lived, they leave SQLite's pool of small memory to what statements need while they run.
+                let flags = PrepFlags::SQLITE_PREPARE_PERSISTENT;
+                Ok(Self { $($name: connection.prepare_with_flags($text, flags)?,)* })
             }
         }
 

@@ -63,6 +63,7 @@ pub(crate) enum Op {
     Await(AwaitOp),
     Forget(JobId, Reply<bool>),
     /// Another process changed something.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only a bell rings"))]
     Bell,
     /// A caller of this process gave up: look at [`Inbox`].
     Nudge,
@@ -145,6 +146,7 @@ impl Inbox {
     }
 
     /// Tells the writer that another process rang.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only a bell rings"))]
     pub(crate) fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             _ = self.ops.try_send(Op::Bell);

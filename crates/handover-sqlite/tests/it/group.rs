@@ -4,8 +4,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use handover::{
-    Ask, BoxFuture, Broker, BrokerExt, Durability, ErrorKind, Fate, Inspect, JobId, Message,
-    QueueSettings, Room, Settle,
+    Ask, BoxFuture, Broker, BrokerExt, Durability, ErrorKind, Fate, Inspect, JobId, Message, Put,
+    QueueSettings, Record, ResultStore, Room, Settle, Status,
 };
 use handover_sqlite::SqliteOptions;
 
@@ -230,4 +230,40 @@ async fn closing_the_broker_leaves_the_results_open_and_closing_both_ends_the_wr
     assert_eq!(waited.unwrap_err().kind(), ErrorKind::Closed);
     assert!(!bench.folder.path().join("handover.db-wal").exists());
     assert!(!bench.folder.path().join("handover.db-bell").exists());
+}
+
+#[tokio::test]
+async fn where_no_bell_can_be_hung_up_a_sleeper_still_wakes_before_the_tick() {
+    let bench = Bench::new();
+    let (_one, first) = bench.broker(10).await;
+    // A plain file is in the way of the folder for bells.
+    std::fs::write(bench.folder.path().join("handover.db-bell"), "").unwrap();
+    let second = bench.open();
+    let sleeper = second.broker();
+    let queues = [bench.queue.clone()];
+    let mut asleep = sleeper.receive(&queues, Ask::new(1).wait(Duration::from_secs(4)));
+    assert!(poll_once(&mut asleep).await.is_none());
+    let commits = second.stats().commits;
+    until("the second has looked", || second.stats().commits > 0 || commits > 0).await;
+    bench.send(&first, "hello").await;
+    assert_eq!(asleep.await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_lease_shows_its_owner_and_results_are_removed_when_they_are_old() {
+    let bench = Bench::new();
+    let options = SqliteOptions::default().owner("crane 7").results_keep(Duration::from_millis(1));
+    let file = options.open(bench.path()).unwrap();
+    let (broker, results) = (file.broker(), file.results());
+    broker.declare(&bench.queue, &QueueSettings::with_capacity(10)).await.unwrap();
+    bench.send(&broker, "a").await;
+    let taken = bench.take(&broker).await;
+    let job = broker.job(taken.message.id).await.unwrap().unwrap();
+    assert_eq!(job.owner.as_deref(), Some("crane 7"));
+    let record = Record::new(taken.message.id, &bench.queue, Status::Done);
+    assert_eq!(results.put(std::slice::from_ref(&record)).await.unwrap(), [Put::Stored]);
+    while results.get(record.id).await.unwrap().is_some() {
+        bench.send(&broker, "work goes on").await;
+        bench.drain(&broker).await;
+    }
 }
