@@ -29,6 +29,8 @@
 
 mod backup;
 mod bell;
+#[cfg(doctest)]
+mod book;
 mod broker;
 mod connect;
 mod doctor;
