@@ -32,7 +32,7 @@ Exit codes:
    3  the broker is not available: try again later
    4  nothing found: no such queue, job or result
   65  bad input data
-  75  the queue is full: try again later";
+  75  try again later: the queue is full, or a crawl was stopped before its end";
 
 impl Exit {
     /// The code.

@@ -284,6 +284,7 @@ pub(crate) fn explain(
             Some(reason) => {
                 format!("it waits to be tried again after attempt {}: {reason}", job.attempt)
             }
+            None if job.token > 0 => "it was given back for a while".to_owned(),
             None => "it was sent with a delay".to_owned(),
         },
         JobState::Leased => format!(
@@ -294,7 +295,7 @@ pub(crate) fn explain(
         JobState::Held => {
             let key = job.message.key.as_deref().unwrap_or_default();
             answer.waits_for = in_front(connection, row.id, key)?;
-            format!("an earlier job with the key {key:?} is not settled")
+            format!("another job with the key {key:?} is not settled")
         }
         JobState::Parked => format!(
             "the queue is full: {} of {} places are taken, and {} children wait with it",

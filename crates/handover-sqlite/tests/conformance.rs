@@ -23,7 +23,7 @@ fn address(folder: &Path) -> String {
 
 /// A file that stays locked is away soon enough for the suite.
 fn options() -> SqliteOptions {
-    SqliteOptions::default().busy_wait_max(Duration::from_millis(300))
+    SqliteOptions::default().busy_wait_max(Duration::from_millis(1500))
 }
 
 /// An outage of a file: somebody else holds its write lock.

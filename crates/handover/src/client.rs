@@ -163,6 +163,29 @@ impl Client {
         Ok(true)
     }
 
+    /// Brings a buried job back, or makes a delayed one due now, and forgets that it failed, so that whoever waits for its
+    /// result waits for the new one. False where there is no such job. A store that only grows, such as a file, goes on
+    /// showing the failure until there is a new outcome.
+    ///
+    /// # Errors
+    /// `Full` where the queue has no room, `Unsupported` where the broker cannot be steered, `Unavailable`, `Closed`.
+    pub async fn kick(&self, id: JobId) -> Result<bool> {
+        let results = &self.backend.results;
+        // Before the kick, while nobody can have the job: afterwards it could be the new outcome that is forgotten.
+        let failed = results.get(id).await?.filter(|record| record.status == Status::Failed);
+        if failed.is_some() {
+            match results.forget(id).await {
+                Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
+                _ => {}
+            }
+        }
+        let kicked = self.backend.broker.operator()?.kick_job(id).await;
+        if let (Some(record), Ok(false) | Err(_)) = (failed, &kicked) {
+            results.put(&[record]).await?;
+        }
+        kicked
+    }
+
     /// A job that was sent before, by its id.
     #[must_use]
     pub fn find<R>(&self, id: JobId) -> Job<R> {

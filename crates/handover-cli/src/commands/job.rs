@@ -88,7 +88,7 @@ impl Job {
                 app.out.result(&json::Why::new(id, &why), || explanation(&why))?;
             }
             Command::Kick { id } => {
-                let was = broker.operator()?.kick_job(id).await?;
+                let was = Client::new(&place.backend).kick(id).await?;
                 answer(app, id, was, "kicked", "there is no buried or delayed job")?;
             }
             Command::Cancel { id, reason } => {
