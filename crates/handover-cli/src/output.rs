@@ -3,6 +3,7 @@
 //! A reader of stdout that has read enough ends the program quietly: see `failure.rs`.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::pin::pin;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -184,6 +185,23 @@ impl Live {
     /// idle worker for nothing.
     pub(crate) fn every(&self) -> Duration {
         if self.bar.is_some() { Duration::from_millis(100) } else { PLAIN_EVERY }
+    }
+
+    /// Draws until `work` has ended: calls `draw` as often as it is worth it.
+    pub(crate) async fn during<T>(
+        self,
+        work: impl Future<Output = T>,
+        mut draw: impl AsyncFnMut(&Self),
+    ) -> T {
+        let mut work = pin!(work);
+        let mut ticks = tokio::time::interval(self.every());
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut work => return ended,
+                _ = ticks.tick() => draw(&self).await,
+            }
+        }
     }
 
     /// Ends it and takes it off the terminal, as dropping it does.

@@ -78,7 +78,9 @@ pub trait Broker: Debug + Send + Sync {
     /// are empty.
     ///
     /// - **C3 lease.** A delivery belongs to one receiver until its lease ends; then it is delivered again with a new token.
-    /// - **C4 attempts.** The first delivery is attempt 1. A delivery whose lease ran out counts as an attempt.
+    /// - **C4 attempts.** The first delivery is attempt 1. A delivery whose lease ran out counts as an attempt. Attempts survive
+    ///   the death of a process; that of the machine may leave the last ones uncounted, where a broker keeps leases less
+    ///   firmly than messages. Tokens grow through both.
     /// - **C5 receive.** Never more than `ask.max`. Empty after `ask.wait` is an empty answer and not an error, as is a queue
     ///   that was never declared. A send wakes a waiting receive, and one message wakes one. Dropping the future
     ///   loses nothing for longer than a lease.

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ use crate::app::App;
 use crate::connect::Missing;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Live, Output};
 use crate::stop;
 
 /// Crawl a site: robots.txt obeyed, one request at a time per host, every page once
@@ -176,24 +175,15 @@ async fn watch(
     out: Output,
     worker: RunningWorker,
 ) -> Result<WorkerStats> {
-    let live = out.live(0);
-    let inspect = backend.broker.inspector()?;
     let mut rate = Rate::new();
-    let mut frames = tokio::time::interval(live.every());
-    let mut ended = pin!(worker.join());
-    loop {
-        tokio::select! {
-            stats = &mut ended => {
-                live.finish();
-                return stats;
-            }
-            _ = frames.tick() => {
-                if let Some(info) = inspect.queue(queue).await? {
-                    live.set(info.done, &depth_line(&info, rate.of(info.done)));
-                }
-            }
+    let inspect = backend.broker.inspector()?;
+    let draw = async |live: &Live| {
+        // A look that fails is no reason to end the work that is looked at.
+        if let Ok(Some(info)) = inspect.queue(queue).await {
+            live.set(info.done, &depth_line(&info, rate.of(info.done)));
         }
-    }
+    };
+    out.live(0).during(worker.join(), draw).await
 }
 
 /// A queue in a line, for those who watch it.

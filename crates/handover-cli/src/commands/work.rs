@@ -1,7 +1,6 @@
 //! `handover work`: any program as a consumer. The program itself is run by `handover_modules::command`.
 
 use std::ffi::OsString;
-use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,7 +12,7 @@ use crate::app::App;
 use crate::connect::{Missing, Place};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Live, Output};
 use crate::{duration, stop};
 
 /// What a worker's grace is longer than the command's, so that the command is stopped and not dropped.
@@ -143,24 +142,14 @@ impl Work {
 
 /// Draws the live line until the worker ends.
 async fn watch(out: Output, worker: RunningWorker) -> handover::Result<WorkerStats> {
-    let live = out.live(0);
     let mut rate = Rate::new();
-    let mut ticks = tokio::time::interval(live.every());
     let handle = worker.handle();
-    let mut ended = pin!(worker.join());
-    loop {
-        tokio::select! {
-            stats = &mut ended => {
-                live.finish();
-                return stats;
-            }
-            _ = ticks.tick() => {
-                let health = handle.health();
-                let settled = health.stats.done + health.stats.buried;
-                live.set(settled, &line(&health, rate.of(settled)));
-            }
-        }
-    }
+    let draw = async |live: &Live| {
+        let health = handle.health();
+        let settled = health.stats.done + health.stats.buried;
+        live.set(settled, &line(&health, rate.of(settled)));
+    };
+    out.live(0).during(worker.join(), draw).await
 }
 
 /// How a worker is, in a line.
