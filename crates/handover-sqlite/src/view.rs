@@ -15,6 +15,7 @@ use crate::error::damaged;
 use crate::sql::queue::Row;
 use crate::sql::receive::message;
 use crate::sql::state::{code, from_sql, state, to_sql};
+use crate::sql::statements::{QUEUE_COLUMNS, RESULT_COLUMNS};
 use crate::sql::{Outcome, job_id, results as records};
 
 /// Up to this many jobs are sorted for a page; more are walked.
@@ -22,8 +23,6 @@ const SORT_MAX: i64 = 10_000;
 /// What is counted for an explanation is counted up to here.
 const COUNT_MAX: i64 = 10_000;
 
-const QUEUE_COLUMNS: &str = "SELECT id, name, capacity, overdraft, exclusive, durability, remember_ms, paused, ready,
-    leased, delayed, held, parked, buried, depth_max, accepted, done, last_seq, last_token FROM queue";
 const JOB_COLUMNS: &str = "SELECT job.seq, job.queue, state, priority, due, attempt, token, label, sent, job.id, key, reason,
     headers, coalesce(body, (SELECT bytes FROM body WHERE body.seq = job.seq)) FROM job LEFT JOIN owner ON owner.id = owner";
 
@@ -332,9 +331,6 @@ fn in_front(connection: &Connection, queue: i64, key: &str) -> Result<Option<Job
         .query_row(params![queue, key], |row| job_id(row, 0))
         .optional()
 }
-
-const RESULT_COLUMNS: &str =
-    "SELECT id, queue, task, status, attempt, token, output, reason, at_ms, took_ms, n FROM result";
 
 /// The record of a job.
 pub(crate) fn result(connection: &Connection, id: JobId) -> Outcome<Option<Record>> {

@@ -36,7 +36,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Reads a row of `queue_by_name` or of a view with the same columns.
+    /// Reads a row of `QUEUE_COLUMNS`.
     pub(crate) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
         let name: String = row.get(1)?;
         let name = QueueName::new(&name).map_err(|error| {

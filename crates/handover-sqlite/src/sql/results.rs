@@ -16,7 +16,7 @@ fn code(status: Status) -> i64 {
     }
 }
 
-/// A record from the columns of `result_get`.
+/// A record from the columns of `RESULT_COLUMNS`.
 pub(crate) fn read(row: &Row<'_>) -> Outcome<Record> {
     let id = job_id(row, 0)?;
     let Ok(queue) = row.get::<_, String>(1)?.parse() else {

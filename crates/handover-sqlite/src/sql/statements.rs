@@ -24,14 +24,29 @@ macro_rules! statements {
     };
 }
 
+/// The columns of a queue, as [`super::queue::Row::read`] takes them.
+macro_rules! queue_columns {
+    () => {
+        "SELECT id, name, capacity, overdraft, exclusive, durability, remember_ms, paused, ready, leased, delayed, held,
+            parked, buried, depth_max, accepted, done, last_seq, last_token FROM queue"
+    };
+}
+/// The columns of a result, as [`super::results::read`] takes them, and its place in the order after them.
+macro_rules! result_columns {
+    () => {
+        "SELECT id, queue, task, status, attempt, token, output, reason, at_ms, took_ms, n FROM result"
+    };
+}
+pub(crate) const QUEUE_COLUMNS: &str = queue_columns!();
+pub(crate) const RESULT_COLUMNS: &str = result_columns!();
+
 statements! {
     begin = "BEGIN IMMEDIATE";
     begin_read = "BEGIN";
     commit = "COMMIT";
     version = "PRAGMA user_version";
 
-    queue_by_name = "SELECT id, name, capacity, overdraft, exclusive, durability, remember_ms, paused, ready, leased,
-        delayed, held, parked, buried, depth_max, accepted, done, last_seq, last_token FROM queue WHERE name = ?1";
+    queue_by_name = concat!(queue_columns!(), " WHERE name = ?1");
     queue_name = "SELECT name FROM queue WHERE id = ?1";
     queue_add = "INSERT INTO queue (name, capacity, overdraft, exclusive, durability, remember_ms)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -101,7 +116,7 @@ statements! {
     body_get = "SELECT bytes FROM body WHERE seq = ?1";
     body_drop = "DELETE FROM body WHERE seq = ?1";
 
-    result_get = "SELECT id, queue, task, status, attempt, token, output, reason, at_ms, took_ms FROM result WHERE id = ?1";
+    result_get = concat!(result_columns!(), " WHERE id = ?1");
     result_drop = "DELETE FROM result WHERE id = ?1";
     result_add = "INSERT INTO result (id, queue, task, status, attempt, token, output, reason, at_ms, took_ms, stored)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
