@@ -74,6 +74,7 @@ impl Shared {
             number: None,
             durability: options.durability,
             results_keep_ms: ceil_ms(options.results_keep),
+            leasing: Arc::default(),
         };
         let post = Post {
             ops,

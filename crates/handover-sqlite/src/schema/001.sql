@@ -26,7 +26,8 @@ CREATE TABLE queue (
     accepted    INTEGER NOT NULL DEFAULT 0,
     done        INTEGER NOT NULL DEFAULT 0,
     last_seq    INTEGER NOT NULL DEFAULT 0, -- of the youngest job it ever had: no place is given twice in a queue
-    last_token  INTEGER NOT NULL DEFAULT 0  -- of the youngest lease it ever gave
+    last_token  INTEGER NOT NULL DEFAULT 0, -- of the youngest lease it ever gave
+    token_synced INTEGER NOT NULL DEFAULT 0 -- what last_token was when the disk last had it for sure
 ) STRICT;
 
 CREATE TABLE owner (

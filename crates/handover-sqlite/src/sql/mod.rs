@@ -19,7 +19,8 @@ pub(crate) mod statements;
 pub(crate) mod steer;
 pub(crate) mod sweep;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use handover::{Durability, JobId, QueueName};
 use rusqlite::OptionalExtension;
@@ -43,6 +44,8 @@ pub(crate) struct Identity {
     pub(crate) durability: Durability,
     /// How long results are kept.
     pub(crate) results_keep_ms: i64,
+    /// The queues, by number, in which this process has given a lease.
+    pub(crate) leasing: Arc<HashSet<i64>>,
 }
 
 /// A transaction of the writer that is under way. Dropped without [`Tx::commit`], it is rolled back by the caller.

@@ -27,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) done: i64,
     pub(crate) last_seq: i64,
     pub(crate) last_token: i64,
+    /// What `last_token` was when the disk last had it for sure.
+    pub(crate) token_synced: i64,
     /// To be written at the end.
     pub(crate) dirty: bool,
     /// What time moves was moved in this transaction.
@@ -61,6 +63,7 @@ impl Row {
             done: row.get(16)?,
             last_seq: row.get(17)?,
             last_token: row.get(18)?,
+            token_synced: row.get(19)?,
             dirty: false,
             swept: false,
             done_ids: Vec::new(),
@@ -240,7 +243,11 @@ impl Tx<'_, '_> {
 
     /// Writes what was counted.
     pub(super) fn save_rows(&mut self) -> rusqlite::Result<()> {
-        for row in self.rows.iter().filter(|row| row.dirty) {
+        let synced = self.level == Durability::Synced;
+        for row in self.rows.iter_mut().filter(|row| row.dirty) {
+            if synced {
+                row.token_synced = row.last_token;
+            }
             let [ready, leased, delayed, held, parked, buried] = row.counts;
             self.sql.queue_count.execute(params![
                 row.id,
@@ -254,7 +261,8 @@ impl Tx<'_, '_> {
                 row.accepted,
                 row.done,
                 row.last_seq,
-                row.last_token
+                row.last_token,
+                row.token_synced
             ])?;
             if !row.done_ids.is_empty() {
                 let until = self.now + row.remember_ms;

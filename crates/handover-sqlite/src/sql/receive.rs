@@ -1,8 +1,11 @@
 //! Handing messages out under leases.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use handover::{Delivery, Headers, JobId, JobState, Message, Priority, QueueName, Receipt, Settle};
+use handover::{
+    Delivery, Durability, Headers, JobId, JobState, Message, Priority, QueueName, Receipt, Settle,
+};
 use rusqlite::params;
 
 use super::state::{from_sql, to_sql};
@@ -11,6 +14,10 @@ use crate::error::damaged;
 
 /// Once the bodies of one answer are this large together, in bytes, no further message is added to it.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A process that begins to lease leaves out this many tokens: more than a power cut can have taken back.
+pub(super) const TOKENS_SKIPPED: i64 = 1_000_000;
+/// The most tokens given between two commits that the disk has for sure, give or take one answer.
+const TOKENS_UNSYNCED_MAX: i64 = 500_000;
 
 /// A message that was leased, as it came out of the file. It becomes a [`Delivery`] on the receiver's thread.
 #[derive(Debug)]
@@ -124,6 +131,7 @@ impl Tx<'_, '_> {
     ) -> rusqlite::Result<usize> {
         let first = handed.len();
         let bytes = self.pick(queue, count, bytes_max, handed)?;
+        self.guard_tokens(queue);
         let (owner, due) = (self.owner()?, self.after(lease_ms));
         let handed = &mut handed[first..];
         let row = &mut self.rows[queue];
@@ -144,6 +152,19 @@ impl Tx<'_, '_> {
             }
         }
         Ok(bytes)
+    }
+
+    /// Keeps a token from being given twice, without a sync for each lease. After a power cut the file may show an older
+    /// `last_token`; but every process is new then, so its first lease leaves out all that can have been lost.
+    fn guard_tokens(&mut self, queue: usize) {
+        let row = &mut self.rows[queue];
+        if !self.who.leasing.contains(&row.id) {
+            Arc::make_mut(&mut self.who.leasing).insert(row.id);
+            row.last_token += TOKENS_SKIPPED;
+        } else if row.last_token - row.token_synced <= TOKENS_UNSYNCED_MAX {
+            return;
+        }
+        self.level = Durability::Synced;
     }
 
     fn pick(
@@ -191,5 +212,80 @@ impl Tx<'_, '_> {
             _ = self.settle(receipt, &Settle::Release { after: Duration::ZERO })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handover::QueueSettings;
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::sql::send::Batch;
+    use crate::sql::statements::Statements;
+    use crate::sql::{Committed, Identity};
+
+    fn identity() -> Identity {
+        Identity {
+            label: "test".to_owned(),
+            number: None,
+            durability: Durability::Buffered,
+            results_keep_ms: 0,
+            leasing: Arc::default(),
+        }
+    }
+
+    /// Sends and leases one job. The token, and what the commit was.
+    fn lease(sql: &mut Statements<'_>, who: Identity) -> (i64, Committed) {
+        let queue: QueueName = "mail".parse().unwrap();
+        let mut tx = Tx::begin(sql, who).unwrap();
+        tx.declare(&queue, &QueueSettings::with_capacity(100)).unwrap().unwrap();
+        tx.send(&Batch::new(&queue, &[Message::new("")], None), false).unwrap();
+        assert_eq!(tx.level, Durability::Buffered);
+        let handed = tx.receive(&[queue], 1, 1000).unwrap();
+        (handed[0].token, tx.commit().unwrap())
+    }
+
+    #[test]
+    fn the_first_lease_of_a_process_and_one_after_a_long_unsynced_run_are_synced_and_no_other() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&mut connection).unwrap();
+        let mut sql = Statements::prepare(&connection).unwrap();
+        let (first, committed) = lease(&mut sql, identity());
+        assert_eq!((first, committed.level), (TOKENS_SKIPPED + 1, Durability::Synced));
+        let (second, committed) = lease(&mut sql, committed.who);
+        assert_eq!((second, committed.level), (first + 1, Durability::Buffered));
+        let run = [TOKENS_UNSYNCED_MAX];
+        connection.execute("UPDATE queue SET last_token = last_token + ?1", run).unwrap();
+        let (third, committed) = lease(&mut sql, committed.who);
+        assert_eq!(
+            (third, committed.level),
+            (second + TOKENS_UNSYNCED_MAX + 1, Durability::Synced)
+        );
+        let (fourth, committed) = lease(&mut sql, committed.who);
+        assert_eq!((fourth, committed.level), (third + 1, Durability::Buffered));
+        let (other, committed) = lease(&mut sql, identity());
+        assert_eq!((other, committed.level), (fourth + TOKENS_SKIPPED + 1, Durability::Synced));
+    }
+
+    #[test]
+    fn the_first_lease_of_a_job_does_not_widen_its_row() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&mut connection).unwrap();
+        let mut sql = Statements::prepare(&connection).unwrap();
+        let queue: QueueName = "mail".parse().unwrap();
+        let mut tx = Tx::begin(&mut sql, identity()).unwrap();
+        tx.declare(&queue, &QueueSettings::with_capacity(100)).unwrap().unwrap();
+        tx.send(&Batch::new(&queue, &[Message::new("")], None), false).unwrap();
+        tx.save_rows().unwrap();
+        let width =
+            |token: i64| [7, 15, 23, 31, 47, 63].iter().position(|bits| token.abs() >> bits == 0);
+        let token = |sql: &mut Statements<'_>| {
+            sql.job_get.query_row([1], |row| row.get::<_, i64>(3)).unwrap()
+        };
+        let before = token(tx.sql);
+        tx.receive(&[queue], 1, 1000).unwrap();
+        assert!(before < 0);
+        assert_eq!(width(before), width(token(tx.sql)));
     }
 }

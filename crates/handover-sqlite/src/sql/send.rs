@@ -2,7 +2,7 @@
 //!
 //! A row is written so that a lease later changes no column's width in bytes, and SQLite overwrites it in place: `due` is a
 //! time from the start, `owner` is the sender's number (as wide as a worker's), and `token` is the negative of what the
-//! job's first token will be if nothing fails before it.
+//! job's first token will be about, if a process that is new leases it.
 
 use std::collections::HashSet;
 
@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::Tx;
 use super::queue::{Row, undeclared};
+use super::receive::TOKENS_SKIPPED;
 use super::state::{code, to_sql};
 use crate::error::NAME;
 
@@ -234,7 +235,7 @@ impl Tx<'_, '_> {
         let row = self.row_mut(queue);
         row.accepted += 1;
         row.enter(state);
-        let (queue_id, first_token) = (row.id, row.accepted);
+        let (queue_id, first_token) = (row.id, row.last_token + TOKENS_SKIPPED);
         let inline = parcel.body.len() <= INLINE_BYTES_MAX;
         self.sql.job_add.execute(params![
             seq,

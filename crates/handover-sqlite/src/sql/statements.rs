@@ -28,7 +28,7 @@ macro_rules! statements {
 macro_rules! queue_columns {
     () => {
         "SELECT id, name, capacity, overdraft, exclusive, durability, remember_ms, paused, ready, leased, delayed, held,
-            parked, buried, depth_max, accepted, done, last_seq, last_token FROM queue"
+            parked, buried, depth_max, accepted, done, last_seq, last_token, token_synced FROM queue"
     };
 }
 /// The columns of a result, as [`super::results::read`] takes them, and its place in the order after them.
@@ -53,7 +53,8 @@ statements! {
     queue_change = "UPDATE queue SET capacity = ?2, overdraft = ?3, exclusive = ?4, durability = ?5, remember_ms = ?6,
         paused = ?7 WHERE id = ?1";
     queue_count = "UPDATE queue SET ready = ?2, leased = ?3, delayed = ?4, held = ?5, parked = ?6, buried = ?7,
-        depth_max = ?8, accepted = ?9, done = ?10, last_seq = ?11, last_token = ?12 WHERE id = ?1";
+        depth_max = ?8, accepted = ?9, done = ?10, last_seq = ?11, last_token = ?12,
+        token_synced = ?13 WHERE id = ?1";
 
     owner_find = "SELECT id FROM owner WHERE label = ?1";
     owner_add = "INSERT INTO owner (id, label) SELECT coalesce(max(id), 1) + 1, ?1 FROM owner RETURNING id";

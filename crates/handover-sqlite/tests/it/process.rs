@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use handover::{Ask, Broker, BrokerExt, Message, QueueSettings, ResultStore, Room, Settle};
+use handover_sqlite::SqliteOptions;
 
 use crate::child::Actor;
 use crate::support::{Bench, PATIENCE, text, until};
@@ -134,4 +135,28 @@ async fn a_queue_declared_in_one_process_can_be_sent_to_in_another() {
     let mut full = Actor::start("sleep for room", &bench.path());
     full.says("asking").await;
     assert!(tokio::time::timeout(PATIENCE, full.says("woke")).await.unwrap() == "false");
+}
+
+#[tokio::test]
+async fn no_token_is_given_twice_when_a_power_cut_takes_back_what_was_not_synced() {
+    let bench = Bench::new();
+    let (file, broker) = bench.broker(10).await;
+    for _ in 0..3 {
+        bench.send(&broker, "a").await;
+    }
+    let first = bench.take(&broker).await.receipt.token;
+    // As the disk has it: the first lease was synced, later ones need not be.
+    let disk = bench.folder.path().join("disk.db");
+    file.backup(&disk, |_| {}).unwrap();
+    let last = [bench.take(&broker).await, bench.take(&broker).await].map(|one| one.receipt.token);
+    assert!(first < last[0] && last[0] < last[1]);
+    let restored = SqliteOptions::default().open(&disk).unwrap().broker();
+    let again = bench.take(&restored).await.receipt.token;
+    assert!(again > last[1], "{again} after {last:?}");
+    let reopened = bench.open().broker();
+    bench.send(&reopened, "b").await;
+    let next = bench.take(&reopened).await.receipt.token;
+    assert!(next > last[1]);
+    bench.send(&reopened, "c").await;
+    assert!(bench.take(&broker).await.receipt.token > next, "two handles count on together");
 }
