@@ -22,7 +22,7 @@ const SWEEPS_MAX: usize = 1000;
 
 impl SqliteBroker {
     /// Looks, once no job of `queues` (all where that says `None`) is overdue.
-    async fn look<T: Send + 'static>(
+    pub(crate) async fn look<T: Send + 'static>(
         &self,
         queue: Option<QueueName>,
         work: impl Fn(&Connection, i64) -> Outcome<T> + Clone + Send + 'static,

@@ -5,8 +5,8 @@ use handover::{BoxFuture, Error, ErrorKind, JobId, JobState, QueueName, Result, 
 
 use crate::broker::{SqliteBroker, named};
 use crate::error::NAME;
-use crate::sql::state::from_sql;
 use crate::sql::steer::PIECE_MAX;
+use crate::view;
 use crate::writer::op::{Op, Side};
 
 impl SqliteBroker {
@@ -17,7 +17,7 @@ impl SqliteBroker {
             match self.shared.ask(Side::Broker, kick).await {
                 Ok(piece) => {
                     kicked += piece;
-                    if piece < from_sql(PIECE_MAX) {
+                    if piece < u64::from(PIECE_MAX) {
                         break;
                     }
                 }
@@ -36,16 +36,16 @@ impl SqliteBroker {
             )
             .broker(NAME));
         }
-        let (mut purged, mut up_to) = (0, None);
-        loop {
-            let purge = |reply| Op::Purge(queue.clone(), state, up_to, reply);
-            let piece = self.shared.ask(Side::Broker, purge).await?;
-            purged += piece.jobs;
-            up_to = Some(piece.up_to);
-            if !piece.more {
-                return Ok(purged);
-            }
+        // Which jobs are meant is settled before the first one goes: behind a key, others come into this state by that.
+        let name = queue.clone();
+        let list = move |connection: &_, _| view::places(connection, &name, state);
+        let places = self.look(Some(queue.clone()), list).await?;
+        let mut purged = 0;
+        for piece in places.chunks(PIECE_MAX.into()) {
+            let purge = |reply| Op::Purge(queue.clone(), state, piece.to_vec(), reply);
+            purged += self.shared.ask(Side::Broker, purge).await?;
         }
+        Ok(purged)
     }
 }
 

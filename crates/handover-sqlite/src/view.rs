@@ -163,6 +163,16 @@ pub(crate) fn jobs(
     Ok(Ok(JobPage::new(jobs, next)))
 }
 
+/// The places of all jobs in a state.
+pub(crate) fn places(
+    connection: &Connection,
+    queue: &QueueName,
+    state: JobState,
+) -> Outcome<Vec<i64>> {
+    let Some(row) = row(connection, queue)? else { return Ok(Ok(Vec::new())) };
+    sorted(connection, row.id, &[state], 0, usize::MAX).map(Ok)
+}
+
 /// The places of the next `limit` jobs, from the index of each state.
 fn sorted(
     connection: &Connection,

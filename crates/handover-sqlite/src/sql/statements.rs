@@ -105,14 +105,6 @@ statements! {
     buried_list = "SELECT seq, key FROM job INDEXED BY job_aside
         WHERE queue = ?1 AND state >= 4 AND state = 5 ORDER BY seq LIMIT ?2";
 
-    purge_ready = "SELECT seq FROM job INDEXED BY job_ready WHERE queue = ?1 AND state = 0 AND seq <= ?2 LIMIT ?3";
-    purge_delayed = "SELECT seq FROM job INDEXED BY job_due
-        WHERE queue = ?1 AND state IN (1, 2) AND state = 2 AND seq <= ?2 LIMIT ?3";
-    purge_held = "SELECT seq FROM job INDEXED BY job_key
-        WHERE queue = ?1 AND key IS NOT NULL AND state < 4 AND state = 3 AND seq <= ?2 LIMIT ?3";
-    purge_aside = "SELECT seq FROM job INDEXED BY job_aside
-        WHERE queue = ?1 AND state >= 4 AND state = ?4 AND seq <= ?2 LIMIT ?3";
-
     body_add = "INSERT INTO body (seq, bytes) VALUES (?1, ?2)";
     body_get = "SELECT bytes FROM body WHERE seq = ?1";
     body_drop = "DELETE FROM body WHERE seq = ?1";

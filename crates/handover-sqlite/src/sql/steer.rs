@@ -9,7 +9,7 @@ use super::{Outcome, Tx, job_id};
 use crate::error::NAME;
 
 /// The most jobs that one transaction kicks or purges.
-pub(crate) const PIECE_MAX: i64 = 1000;
+pub(crate) const PIECE_MAX: u16 = 1000;
 
 /// A stored job, found by its id.
 struct Found {
@@ -18,15 +18,6 @@ struct Found {
     state: JobState,
     key: Option<String>,
     apart: bool,
-}
-
-/// What a piece of a purge did.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Purged {
-    pub(crate) jobs: u64,
-    /// Only jobs up to this place are meant: those that were there at the start.
-    pub(crate) up_to: i64,
-    pub(crate) more: bool,
 }
 
 impl Tx<'_, '_> {
@@ -52,7 +43,7 @@ impl Tx<'_, '_> {
         let Some(queue) = self.queue(name)? else { return Ok(Ok(0)) };
         self.promise(queue);
         let row = self.row(queue);
-        let wanted = [to_sql(max), row.count(JobState::Buried), PIECE_MAX];
+        let wanted = [to_sql(max), row.count(JobState::Buried), PIECE_MAX.into()];
         let wanted = wanted.into_iter().min().unwrap_or(0);
         let count = std::cmp::min(wanted, row.room());
         if wanted > 0 && count == 0 {
@@ -146,48 +137,34 @@ impl Tx<'_, '_> {
         }
     }
 
-    /// Removes some of the jobs of a queue in this state.
+    /// Removes those of these jobs of a queue that are in this state. Answers how many.
     pub(crate) fn purge(
         &mut self,
         name: &QueueName,
         doomed: JobState,
-        up_to: Option<i64>,
-    ) -> Outcome<Purged> {
-        let Some(queue) = self.queue(name)? else {
-            return Ok(Ok(Purged { jobs: 0, up_to: 0, more: false }));
-        };
+        places: &[i64],
+    ) -> Outcome<u64> {
+        let Some(queue) = self.queue(name)? else { return Ok(Ok(0)) };
         self.sweep(queue)?;
         self.promise(queue);
-        let up_to = up_to.unwrap_or(self.row(queue).last_seq);
-        let (id, code) = (self.row(queue).id, code(doomed));
-        let list = match doomed {
-            JobState::Ready => &mut self.sql.purge_ready,
-            JobState::Delayed => &mut self.sql.purge_delayed,
-            JobState::Held => &mut self.sql.purge_held,
-            _ => &mut self.sql.purge_aside,
-        };
-        list.raw_bind_parameter(1, id)?;
-        list.raw_bind_parameter(2, up_to)?;
-        list.raw_bind_parameter(3, PIECE_MAX)?;
-        if matches!(doomed, JobState::Parked | JobState::Buried) {
-            list.raw_bind_parameter(4, code)?;
+        let mut purged = 0;
+        for seq in places {
+            purged += u64::from(self.purge_one(queue, *seq, doomed)?);
         }
-        let places: Vec<i64> =
-            list.raw_query().mapped(|row| row.get(0)).collect::<rusqlite::Result<_>>()?;
-        let mut jobs = 0;
-        for seq in &places {
-            // Removing one may have given another its turn, and with it another state.
-            jobs += u64::from(self.purge_one(queue, *seq, doomed)?);
-        }
-        Ok(Ok(Purged { jobs, up_to, more: to_sql(places.len()) >= PIECE_MAX }))
+        Ok(Ok(purged))
     }
 
+    /// Since its place was noted, the job may have moved on, or left its place to a job of another queue.
     fn purge_one(&mut self, queue: usize, seq: i64, doomed: JobState) -> rusqlite::Result<bool> {
-        let (id, code, key, apart): (JobId, i64, Option<String>, bool) = self
+        let found: Option<(JobId, i64, i64, Option<String>, bool)> = self
             .sql
             .job_get
-            .query_row([seq], |row| Ok((job_id(row, 0)?, row.get(2)?, row.get(5)?, row.get(6)?)))?;
-        if state(code) != Some(doomed) {
+            .query_row([seq], |row| {
+                Ok((job_id(row, 0)?, row.get(1)?, row.get(2)?, row.get(5)?, row.get(6)?))
+            })
+            .optional()?;
+        let Some((id, queue_id, code, key, apart)) = found else { return Ok(false) };
+        if self.row(queue).id != queue_id || state(code) != Some(doomed) {
             return Ok(false);
         }
         self.erase(&Found { queue, seq, state: doomed, key, apart }, &id)?;

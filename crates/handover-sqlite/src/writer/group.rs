@@ -41,8 +41,8 @@ impl Desk<'_> {
                 self.answers.keep_outcome(reply, tx.cancel(id, &reason))
             }
             Op::Delete(id, reply) => self.answers.keep_outcome(reply, tx.delete(id)),
-            Op::Purge(queue, state, up_to, reply) => {
-                self.answers.keep_outcome(reply, tx.purge(&queue, state, up_to))
+            Op::Purge(queue, state, places, reply) => {
+                self.answers.keep_outcome(reply, tx.purge(&queue, state, &places))
             }
             Op::Sweep(queues, reply) => {
                 let swept = queues.iter().try_for_each(|queue| match tx.queue(queue)? {

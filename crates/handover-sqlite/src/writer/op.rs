@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 
 use crate::sql::receive::Handed;
 use crate::sql::send::Batch;
-use crate::sql::steer::Purged;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
 
@@ -56,7 +55,8 @@ pub(crate) enum Op {
     KickJob(JobId, Reply<bool>),
     Cancel(JobId, String, Reply<bool>),
     Delete(JobId, Reply<bool>),
-    Purge(QueueName, JobState, Option<i64>, Reply<Purged>),
+    /// Removes those of the jobs in these places that are in this state.
+    Purge(QueueName, JobState, Vec<i64>, Reply<u64>),
     /// Moves what time moves in these queues, so that a view shows it.
     Sweep(Vec<QueueName>, Reply<()>),
     Put(Vec<Record>, Reply<Vec<Put>>),
@@ -104,12 +104,11 @@ impl Op {
             | Self::Pause(_, _, reply)
             | Self::Sweep(_, reply)
             | Self::Hush(_, reply) => tell(reply, error),
-            Self::Kick(_, _, reply) => tell(reply, error),
+            Self::Kick(_, _, reply) | Self::Purge(_, _, _, reply) => tell(reply, error),
             Self::KickJob(_, reply)
             | Self::Cancel(_, _, reply)
             | Self::Delete(_, reply)
             | Self::Forget(_, reply) => tell(reply, error),
-            Self::Purge(_, _, _, reply) => tell(reply, error),
             Self::Put(_, reply) => tell(reply, error),
             Self::Await(op) => tell(op.reply, error),
             Self::Bell | Self::Nudge => {}

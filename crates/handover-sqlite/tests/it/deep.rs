@@ -77,3 +77,26 @@ async fn many_buried_jobs_are_kicked_in_pieces_as_far_as_there_is_room() {
     let full = broker.kick(&bench.queue, 1).await.unwrap_err();
     assert_eq!(full.kind(), handover::ErrorKind::Full);
 }
+
+#[tokio::test]
+async fn a_purge_takes_those_that_were_in_the_state_and_not_those_whose_turn_comes_by_it() {
+    let bench = Bench::new();
+    let (file, broker) = bench.broker(10_000).await;
+    const KEYS: usize = 1500;
+    for round in 0..2 {
+        for start in (0..KEYS).step_by(500) {
+            let keyed = |n: usize| Message::new(round.to_string()).with_key(n.to_string());
+            let batch: Vec<Message> = (start..start + 500).map(keyed).collect();
+            broker.send(&bench.queue, &batch, Room::now()).await.unwrap();
+        }
+    }
+    let info = bench.info(&broker).await;
+    assert_eq!((info.ready, info.held), (KEYS as u64, KEYS as u64));
+    assert_eq!(broker.purge(&bench.queue, JobState::Ready).await.unwrap(), KEYS as u64);
+    let info = bench.info(&broker).await;
+    assert_eq!((info.ready, info.held), (KEYS as u64, 0));
+    assert!(bench.drain(&broker).await.iter().all(|round| round == "1"));
+    assert_eq!(broker.purge(&"none".parse().unwrap(), JobState::Ready).await.unwrap(), 0);
+    let report = file.doctor().unwrap();
+    assert_eq!(report.worst(), Severity::Info, "{report}");
+}
