@@ -91,7 +91,8 @@ CREATE TABLE result (
     reason  TEXT,
     at_ms   INTEGER NOT NULL,
     took_ms INTEGER NOT NULL,
-    stored  INTEGER NOT NULL
+    until   INTEGER NOT NULL  -- kept until then, as whoever stored it was told
 ) STRICT;
 
 CREATE INDEX result_outcome ON result(queue, n) WHERE status > 0;
+CREATE INDEX result_until   ON result(until);

@@ -4,7 +4,7 @@ use handover::{JobId, Put, Record, Status};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::state::{from_sql, to_sql};
-use super::{Outcome, Tx, job_id};
+use super::{FAR_MS, Outcome, Tx, job_id};
 use crate::error::damaged;
 
 /// The number of a status in `result.status`.
@@ -83,7 +83,7 @@ impl Tx<'_, '_> {
             record.reason,
             to_sql(record.at_ms),
             to_sql(record.took_ms),
-            self.now
+            self.now + std::cmp::min(self.who.results_keep_ms, FAR_MS)
         ])?;
         Ok(())
     }

@@ -111,9 +111,9 @@ statements! {
 
     result_get = concat!(result_columns!(), " WHERE id = ?1");
     result_drop = "DELETE FROM result WHERE id = ?1";
-    result_add = "INSERT INTO result (id, queue, task, status, attempt, token, output, reason, at_ms, took_ms, stored)
+    result_add = "INSERT INTO result (id, queue, task, status, attempt, token, output, reason, at_ms, took_ms, until)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-    result_oldest = "SELECT n, stored FROM result ORDER BY n LIMIT 1";
+    result_next = "SELECT n, until FROM result INDEXED BY result_until ORDER BY until LIMIT 1";
     result_expire = "DELETE FROM result WHERE n = ?1";
 }
 
@@ -142,6 +142,6 @@ mod tests {
 
     /// Statements that walk from one end of a table and stop at the first row.
     fn first_row_only(name: &str) -> bool {
-        matches!(name, "seq_last" | "owner_add" | "forget_next" | "result_oldest")
+        matches!(name, "seq_last" | "owner_add" | "forget_next" | "result_next")
     }
 }

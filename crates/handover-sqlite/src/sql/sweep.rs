@@ -74,13 +74,12 @@ impl Tx<'_, '_> {
 
     fn forget_results(&mut self) -> rusqlite::Result<Option<i64>> {
         for forgotten in 0.. {
-            let oldest: Option<(i64, i64)> = self
+            let next: Option<(i64, i64)> = self
                 .sql
-                .result_oldest
+                .result_next
                 .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            let Some((n, stored)) = oldest else { break };
-            let until = stored.saturating_add(self.who.results_keep_ms);
+            let Some((n, until)) = next else { break };
             if until > self.now || forgotten >= FORGET_MAX {
                 return Ok(Some(until));
             }

@@ -267,3 +267,23 @@ async fn a_lease_shows_its_owner_and_results_are_removed_when_they_are_old() {
         bench.drain(&broker).await;
     }
 }
+
+#[tokio::test]
+async fn a_result_is_kept_as_long_as_its_own_storer_says_whoever_else_has_the_file_open() {
+    let bench = Bench::new();
+    let long = bench.open().results();
+    let hasty = SqliteOptions::default().results_keep(Duration::from_millis(1));
+    let short = hasty.open(bench.path()).unwrap().results();
+    let [kept, first, second] =
+        [(); 3].map(|()| Record::new(JobId::new(), &bench.queue, Status::Done));
+    short.put(std::slice::from_ref(&first)).await.unwrap();
+    long.put(std::slice::from_ref(&kept)).await.unwrap();
+    short.put(std::slice::from_ref(&second)).await.unwrap();
+    for gone in [first.id, second.id] {
+        while long.get(gone).await.unwrap().is_some() {
+            let more = Record::new(JobId::new(), &bench.queue, Status::Done);
+            short.put(&[more]).await.unwrap();
+        }
+    }
+    assert_eq!(long.get(kept.id).await.unwrap(), Some(kept));
+}

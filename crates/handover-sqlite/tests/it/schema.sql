@@ -69,7 +69,7 @@ CREATE TABLE result (
     reason  TEXT,
     at_ms   INTEGER NOT NULL,
     took_ms INTEGER NOT NULL,
-    stored  INTEGER NOT NULL
+    until   INTEGER NOT NULL  -- kept until then, as whoever stored it was told
 ) STRICT;
 CREATE TABLE sqlite_sequence(name,seq);
 CREATE INDEX job_aside ON job(queue, state, seq)         WHERE state >= 4;
@@ -77,3 +77,4 @@ CREATE INDEX job_due   ON job(queue, due)                WHERE state IN (1, 2);
 CREATE INDEX job_key   ON job(queue, key, seq)           WHERE key IS NOT NULL AND state < 4;
 CREATE INDEX job_ready ON job(queue, priority DESC, seq) WHERE state = 0;
 CREATE INDEX result_outcome ON result(queue, n) WHERE status > 0;
+CREATE INDEX result_until   ON result(until);
