@@ -48,6 +48,20 @@ pub(crate) struct Identity {
     pub(crate) leasing: Arc<HashSet<i64>>,
 }
 
+#[cfg(test)]
+impl Identity {
+    /// A process that has done nothing yet.
+    pub(crate) fn for_test() -> Self {
+        Self {
+            label: "test".to_owned(),
+            number: None,
+            durability: Durability::Buffered,
+            results_keep_ms: 0,
+            leasing: Arc::default(),
+        }
+    }
+}
+
 /// A transaction of the writer that is under way. Dropped without [`Tx::commit`], it is rolled back by the caller.
 pub(crate) struct Tx<'t, 'c> {
     pub(crate) sql: &'t mut Statements<'c>,
@@ -65,6 +79,8 @@ pub(crate) struct Tx<'t, 'c> {
     pub(crate) again: bool,
     /// Jobs whose outcome was stored.
     pub(crate) outcomes: Vec<JobId>,
+    /// Ids that were due to be forgotten were forgotten.
+    forgot: bool,
 }
 
 impl<'t, 'c> Tx<'t, 'c> {
@@ -83,6 +99,7 @@ impl<'t, 'c> Tx<'t, 'c> {
             ring: false,
             again: false,
             outcomes: Vec::new(),
+            forgot: false,
         })
     }
 

@@ -6,6 +6,7 @@ use handover::{Durability, Error, ErrorKind, JobState, QueueName, QueueSettings}
 use rusqlite::{OptionalExtension, params};
 
 use super::state::{code, from_sql, level, level_code, to_sql};
+use super::sweep::{FORGET_MAX, ID_BYTES};
 use super::{FAR_MS, Outcome, Tx};
 use crate::error::NAME;
 
@@ -264,9 +265,10 @@ impl Tx<'_, '_> {
                 row.last_token,
                 row.token_synced
             ])?;
-            if !row.done_ids.is_empty() {
-                let until = self.now + row.remember_ms;
-                self.sql.forget_add.execute(params![until, row.id, row.done, row.done_ids])?;
+            // In pieces, each of which can be forgotten by itself. Each job done has a number, and a piece has one of its own.
+            let until = self.now + row.remember_ms;
+            for (n, ids) in (0..row.done).rev().zip(row.done_ids.chunks(FORGET_MAX * ID_BYTES)) {
+                self.sql.forget_add.execute(params![until, row.id, n, ids])?;
             }
         }
         Ok(())

@@ -225,16 +225,6 @@ mod tests {
     use crate::sql::statements::Statements;
     use crate::sql::{Committed, Identity};
 
-    fn identity() -> Identity {
-        Identity {
-            label: "test".to_owned(),
-            number: None,
-            durability: Durability::Buffered,
-            results_keep_ms: 0,
-            leasing: Arc::default(),
-        }
-    }
-
     /// Sends and leases one job. The token, and what the commit was.
     fn lease(sql: &mut Statements<'_>, who: Identity) -> (i64, Committed) {
         let queue: QueueName = "mail".parse().unwrap();
@@ -251,7 +241,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         crate::schema::migrate(&mut connection).unwrap();
         let mut sql = Statements::prepare(&connection).unwrap();
-        let (first, committed) = lease(&mut sql, identity());
+        let (first, committed) = lease(&mut sql, Identity::for_test());
         assert_eq!((first, committed.level), (TOKENS_SKIPPED + 1, Durability::Synced));
         let (second, committed) = lease(&mut sql, committed.who);
         assert_eq!((second, committed.level), (first + 1, Durability::Buffered));
@@ -264,7 +254,7 @@ mod tests {
         );
         let (fourth, committed) = lease(&mut sql, committed.who);
         assert_eq!((fourth, committed.level), (third + 1, Durability::Buffered));
-        let (other, committed) = lease(&mut sql, identity());
+        let (other, committed) = lease(&mut sql, Identity::for_test());
         assert_eq!((other, committed.level), (fourth + TOKENS_SKIPPED + 1, Durability::Synced));
     }
 
@@ -274,7 +264,7 @@ mod tests {
         crate::schema::migrate(&mut connection).unwrap();
         let mut sql = Statements::prepare(&connection).unwrap();
         let queue: QueueName = "mail".parse().unwrap();
-        let mut tx = Tx::begin(&mut sql, identity()).unwrap();
+        let mut tx = Tx::begin(&mut sql, Identity::for_test()).unwrap();
         tx.declare(&queue, &QueueSettings::with_capacity(100)).unwrap().unwrap();
         tx.send(&Batch::new(&queue, &[Message::new("")], None), false).unwrap();
         tx.save_rows().unwrap();

@@ -167,7 +167,7 @@ impl Tx<'_, '_> {
         if self.sql.job_is.exists(params![found.1, id.as_bytes()])? {
             return Ok(Some(found));
         }
-        self.forget_ids(usize::MAX)?;
+        self.forget_first()?;
         self.place_of(id)
     }
 

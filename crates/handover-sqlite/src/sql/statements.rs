@@ -63,7 +63,8 @@ statements! {
     known_get = "SELECT queue, seq FROM known WHERE id = ?1";
     known_drop = "DELETE FROM known WHERE id = ?1";
     forget_add = "INSERT INTO forget (until, queue, n, ids) VALUES (?1, ?2, ?3, ?4)";
-    forget_next = "SELECT until, queue, n, ids FROM forget ORDER BY until LIMIT 1";
+    forget_next = "SELECT until, queue, n FROM forget ORDER BY until LIMIT 1";
+    forget_ids = "SELECT ids FROM forget WHERE until = ?1 AND queue = ?2 AND n = ?3";
     forget_drop = "DELETE FROM forget WHERE until = ?1 AND queue = ?2 AND n = ?3";
 
     seq_last = "SELECT coalesce(max(seq), 0) FROM job";
