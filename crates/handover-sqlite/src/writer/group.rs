@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use handover::{Error, QueueName, Receipt, Result};
 
-use super::op::{Answers, Inbox, Op, Parcelled, ReceiveOp, Reply, SendOp};
+use super::op::{Answers, Inbox, Op, ReceiveOp, Reply, SendOp};
 use super::waiters::Waiters;
 use crate::sql::Tx;
 use crate::sql::send::Admission;
@@ -91,11 +91,7 @@ impl Desk<'_> {
                 self.waiters.enter_receive(op);
                 Ok(())
             }
-            handed => {
-                let parcelled =
-                    handed.map(|handed| Ok(Parcelled::new(handed, Arc::clone(self.inbox))));
-                self.answers.keep_outcome(op.reply, parcelled)
-            }
+            handed => self.answers.keep_handed(op.reply, handed, self.inbox),
         }
     }
 
@@ -174,9 +170,7 @@ impl Desk<'_> {
                 break;
             }
             if let Some(op) = self.waiters.take_receive(ticket) {
-                let parcelled =
-                    handed.map(|handed| Ok(Parcelled::new(handed, Arc::clone(self.inbox))));
-                self.answers.keep_outcome(op.reply, parcelled)?;
+                self.answers.keep_handed(op.reply, handed, self.inbox)?;
             }
         }
         Ok(())

@@ -7,25 +7,25 @@
 //! ```
 //!
 //! It never lingers to let a group grow: a lone caller pays one commit, and under load the next group is what arrived
-//! while the last one was committed. `op.rs` is what it is asked, `group.rs` one transaction, `waiters.rs` who sleeps and why no
+//! while the last one was committed. `op.rs` is what it is asked, `transaction.rs` one transaction, `group.rs` the work in it, `waiters.rs` who sleeps and why no
 //! wake-up is missed.
 
 pub(crate) mod group;
 pub(crate) mod op;
+mod transaction;
 pub(crate) mod waiters;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use handover::clock::{self, Instant};
-use handover::{Durability, Error, QueueName, Result};
+use handover::{Durability, Error, QueueName, Receipt, Result};
 use handover_buffer::{Receiver, RecvTimeoutError};
 use rusqlite::{Connection, OptionalExtension};
 
-use self::group::{Desk, outdated};
-use self::op::{Answers, AwaitOp, Inbox, Op, Reply, Side};
+use self::op::{AwaitOp, Inbox, Op, Reply, Side};
+use self::transaction::roll_back;
 use self::waiters::{Gone, Waiters};
 use crate::bell::Bell;
 use crate::error::{closed, from_sqlite};
@@ -33,7 +33,7 @@ use crate::shared::Counters;
 use crate::sql::queue::Row;
 use crate::sql::state::to_sql;
 use crate::sql::statements::Statements;
-use crate::sql::{Committed, Identity, Tx, results};
+use crate::sql::{Identity, results};
 
 /// The most operations in one transaction.
 const GROUP_OPS_MAX: usize = 1024;
@@ -74,6 +74,8 @@ pub(crate) struct Writer<'c> {
     /// After a failure the file is left alone until then, unless somebody asks or rings: what is overdue stays overdue, and
     /// would be tried again and again without a pause.
     rest_until: Option<Instant>,
+    /// Leases to be given back: kept until that is committed.
+    returned: Vec<Receipt>,
     /// A chore goes on in the next transaction.
     again: bool,
     listening: bool,
@@ -94,6 +96,7 @@ impl<'c> Writer<'c> {
             forget_at: Some(0),
             look_at: None,
             rest_until: None,
+            returned: Vec::new(),
             again: false,
             listening: false,
             data_version: 0,
@@ -145,8 +148,8 @@ impl<'c> Writer<'c> {
 
     /// When to wake without being asked.
     fn wake_at(&mut self) -> Option<Instant> {
-        if self.again {
-            return Some(clock::now());
+        if self.again || !self.returned.is_empty() {
+            return Some(self.rest_until.unwrap_or_else(clock::now));
         }
         if self.waiters.is_empty() {
             return None;
@@ -190,6 +193,7 @@ impl<'c> Writer<'c> {
 
     /// One round: what arrived, what time brought, and those who can go on.
     fn group(&mut self, ops: Vec<Op>) {
+        roll_back(self.connection); // a look that failed may have left something open
         let look = self.is_time_to_look() | self.post.inbox.take_ring();
         let mut round = Round { look, ..Round::default() };
         if self.post.inbox.take_nudge() {
@@ -199,7 +203,7 @@ impl<'c> Writer<'c> {
                 }
             }
         }
-        let returned = self.post.inbox.take_returned();
+        self.returned.append(&mut self.post.inbox.take_returned());
         for op in ops {
             match op {
                 Op::Await(op) => round.awaits.push(op),
@@ -220,8 +224,9 @@ impl<'c> Writer<'c> {
             }
         }
         let again = std::mem::take(&mut self.again);
-        if again || !round.work.is_empty() || !returned.is_empty() || !round.queues.is_empty() {
-            self.transaction(&mut round, &returned);
+        if again || !round.work.is_empty() || !self.returned.is_empty() || !round.queues.is_empty()
+        {
+            self.transaction(&mut round);
         }
         self.outcomes(round.look, round.outcomes);
         self.awaits(round.awaits);
@@ -271,133 +276,6 @@ impl<'c> Writer<'c> {
             }
             Ok((found, dues))
         })
-    }
-
-    /// Runs the round's work as one transaction and answers everybody.
-    fn transaction(&mut self, round: &mut Round, returned: &[handover::Receipt]) {
-        let mut answers = Answers::default();
-        let mut work = std::mem::take(&mut round.work).into_iter();
-        let operations = work.len();
-        let done = self.try_transaction(&mut work, returned, &round.queues, &mut answers);
-        match done {
-            Ok(committed) => {
-                self.rest_until = None;
-                self.post.counters.commits.fetch_add(1, Ordering::Relaxed);
-                self.post.counters.operations.fetch_add(operations as u64, Ordering::Relaxed);
-                // The bell before the answers: a process may end as soon as it has its answer.
-                if committed.ring {
-                    let rung = self.post.bell.ring();
-                    self.post.counters.rings.fetch_add(rung, Ordering::Relaxed);
-                }
-                // The books before the answers: who is answered no longer counts as waiting.
-                self.publish();
-                answers.deliver(None);
-                round.outcomes = committed.outcomes;
-            }
-            Err(error) => {
-                self.post.counters.failures.fetch_add(1, Ordering::Relaxed);
-                answers.deliver(Some(&error));
-                work.for_each(|op| op.fail(&error));
-                self.rest();
-            }
-        }
-    }
-
-    fn rest(&mut self) {
-        self.dues.clear();
-        self.look_at = Some(clock::now() + LOOK_AGAIN);
-        self.rest_until = self.look_at;
-    }
-
-    fn try_transaction(
-        &mut self,
-        work: &mut std::vec::IntoIter<Op>,
-        returned: &[handover::Receipt],
-        queues: &HashSet<QueueName>,
-        answers: &mut Answers,
-    ) -> Result<Committed> {
-        let synced = self.wants_sync(work.as_slice(), returned);
-        self.synchronous(synced)?;
-        let mut tx = Tx::begin(&mut self.sql, self.post.who.clone()).map_err(from_sqlite)?;
-        if tx.is_outdated().map_err(from_sqlite)? {
-            roll_back(self.connection);
-            return Err(outdated());
-        }
-        let mut desk = Desk { waiters: &mut self.waiters, answers, inbox: &self.post.inbox };
-        let forget = self.forget_at.is_some_and(|at| at <= tx.now);
-        let mut forget_at = self.forget_at;
-        let worked = (|| {
-            desk.give_back(&mut tx, returned)?;
-            for op in work.by_ref() {
-                desk.execute(&mut tx, op)?;
-            }
-            desk.serve_all(&mut tx, queues)?;
-            if forget {
-                forget_at = tx.forget()?;
-            }
-            Ok(())
-        })();
-        let committed = worked.and_then(|()| tx.commit()).map_err(|error| {
-            roll_back(self.connection);
-            from_sqlite(error)
-        })?;
-        self.forget_at = forget_at;
-        self.learn(&committed);
-        if committed.level == Durability::Synced && !synced {
-            self.sync_log()?;
-        }
-        Ok(committed)
-    }
-
-    fn learn(&mut self, committed: &Committed) {
-        self.post.who = committed.who.clone();
-        self.again |= committed.again;
-        for queue in &committed.queues {
-            self.levels.insert(queue.name.clone(), queue.level);
-            if queue.changed {
-                self.dues.remove(&queue.name);
-            }
-        }
-        if let Some(forget) = committed.forget_at {
-            self.forget_at = Some(self.forget_at.map_or(forget, |at| std::cmp::min(at, forget)));
-        }
-    }
-
-    /// Whether anything in this work may be in a queue that is kept `Synced`. What is only leased or extended is not: after
-    /// the death of the machine its lease is over anyway.
-    fn wants_sync(&self, work: &[Op], returned: &[handover::Receipt]) -> bool {
-        let firm = |queue: &QueueName| {
-            self.levels.get(queue).is_none_or(|level| *level == Durability::Synced)
-        };
-        let default = self.post.who.durability == Durability::Synced;
-        work.iter().any(|op| match op {
-            Op::Send(op) => firm(&op.batch.queue),
-            Op::Settle(batch, _) => batch.iter().any(|(receipt, _)| firm(&receipt.queue)),
-            Op::Receive(_) | Op::Extend(..) | Op::Sweep(..) => false,
-            Op::Kick(queue, ..) | Op::Purge(queue, ..) | Op::Pause(queue, ..) => firm(queue),
-            Op::Put(..) | Op::Forget(..) | Op::Declare(..) => default,
-            _ => true,
-        }) || returned.iter().any(|receipt| firm(&receipt.queue))
-            || self.waiters.send_queues().any(firm)
-    }
-
-    /// Sets what a commit waits for: the disk, or only the operating system.
-    fn synchronous(&mut self, synced: bool) -> Result<()> {
-        if self.synced != Some(synced) {
-            let level = if synced { "FULL" } else { "NORMAL" };
-            self.connection.pragma_update(None, "synchronous", level).map_err(from_sqlite)?;
-            self.synced = Some(synced);
-        }
-        Ok(())
-    }
-
-    /// Makes the disk have what was committed before: for the rare group that turned out to hold a `Synced` send after it had
-    /// begun as a `Buffered` one, because another process had just changed the queue. Any synced commit syncs the whole log.
-    fn sync_log(&mut self) -> Result<()> {
-        self.synchronous(true)?;
-        self.connection
-            .pragma_update(None, "user_version", crate::schema::VERSION)
-            .map_err(from_sqlite)
     }
 
     /// Answers those who wait for outcomes: of these jobs, or after a look of all.
@@ -516,18 +394,12 @@ fn next_due(sql: &mut Statements<'_>, row: &Row) -> rusqlite::Result<Option<i64>
     sql.due_next.query_row([row.id], |row| row.get(0)).optional()
 }
 
-/// After an error SQLite may have rolled back by itself, so that there is nothing to roll back.
-fn roll_back(connection: &Connection) {
-    if !connection.is_autocommit()
-        && let Err(error) = connection.execute_batch("ROLLBACK")
-    {
-        tracing::error!(%error, "a transaction could not be rolled back");
-    }
-}
-
 /// Says why a thread could not start.
 pub(crate) fn no_thread(error: std::io::Error) -> Error {
     Error::new(handover::ErrorKind::Unavailable, "the system starts no further thread")
         .broker(crate::error::NAME)
         .source(error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The writer without its thread: each test says what shares a transaction, which callers cannot.
+
+use std::time::Duration;
+
+use handover::{Delivery, ErrorKind, Message, QueueSettings, Sent, Settle};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::op::{Parcelled, ReceiveOp, SendOp};
+use super::*;
+use crate::SqliteOptions;
+use crate::connect;
+use crate::sql::send::Batch;
+
+const LEASE_MS: i64 = 600_000;
+
+/// A file in a folder of its own, and a queue in it.
+struct Desktop {
+    folder: TempDir,
+    queue: QueueName,
+    options: SqliteOptions,
+}
+
+type Answer<T> = oneshot::Receiver<Result<T>>;
+
+impl Desktop {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            queue: "mail".parse().unwrap(),
+            options: SqliteOptions::default(),
+        }
+    }
+
+    fn connect(&self) -> Connection {
+        connect::writer(&self.folder.path().join("handover.db"), &self.options).unwrap()
+    }
+
+    fn writer<'c>(&self, connection: &'c Connection) -> Writer<'c> {
+        let (sender, ops) = handover_buffer::bounded(16);
+        let post = Post {
+            ops,
+            inbox: Arc::new(Inbox::new(sender)),
+            counters: Arc::default(),
+            who: Identity {
+                label: "test".to_owned(),
+                number: None,
+                durability: self.options.durability,
+                results_keep_ms: 1_000_000,
+                leasing: Arc::default(),
+            },
+            bell: Bell::new(&self.folder.path().join("handover.db")),
+        };
+        Writer::new(connection, post).unwrap()
+    }
+
+    fn declare(&self, writer: &mut Writer<'_>, capacity: u64) {
+        let (reply, answer) = oneshot::channel();
+        let settings = Box::new(QueueSettings::with_capacity(capacity));
+        writer.group(vec![Op::Declare(self.queue.clone(), settings, reply)]);
+        told(answer).unwrap();
+    }
+
+    fn send(&self, batch: &[Message], wait: Duration) -> (Op, Answer<Sent>) {
+        let (reply, answer) = oneshot::channel();
+        let batch = Arc::new(Batch::new(&self.queue, batch, None));
+        let send = SendOp { batch, wait, deadline: clock::after(wait), reply };
+        (Op::Send(Box::new(send)), answer)
+    }
+
+    fn receive(&self, max: usize, wait: Duration) -> (Op, Answer<Parcelled>) {
+        let (reply, answer) = oneshot::channel();
+        let receive = ReceiveOp {
+            queues: vec![self.queue.clone()],
+            max,
+            lease_ms: LEASE_MS,
+            wait,
+            deadline: clock::after(wait),
+            reply,
+        };
+        (Op::Receive(Box::new(receive)), answer)
+    }
+}
+
+fn told<T>(mut answer: Answer<T>) -> Result<T> {
+    answer.try_recv().expect("an answer")
+}
+
+fn unpacked(answer: Answer<Parcelled>) -> Vec<Delivery> {
+    told(answer).unwrap().unpack().unwrap()
+}
+
+fn messages(count: usize) -> Vec<Message> {
+    (0..count).map(|n| Message::new(n.to_string())).collect()
+}
+
+fn done(got: &[Delivery]) -> (Op, Answer<Vec<Result<()>>>) {
+    let (reply, answer) = oneshot::channel();
+    let items = got.iter().map(|one| (one.receipt.clone(), Settle::Done)).collect();
+    (Op::Settle(Arc::new(items), reply), answer)
+}
+
+/// Makes each insert of a job fail from now on, and with it the transaction.
+const BREAK: &str =
+    "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.job BEGIN SELECT RAISE(ABORT, 'broken'); END";
+const MEND: &str = "DROP TRIGGER broken";
+
+#[test]
+fn a_receive_that_was_rolled_back_takes_no_lease_of_another_process() {
+    let desk = Desktop::new();
+    let (ours, theirs) = (desk.connect(), desk.connect());
+    let (mut us, mut them) = (desk.writer(&ours), desk.writer(&theirs));
+    desk.declare(&mut us, 100);
+    us.group(vec![desk.send(&messages(3), Duration::ZERO).0]);
+    ours.execute_batch(BREAK).unwrap();
+    let (receive, received) = desk.receive(3, Duration::ZERO);
+    us.group(vec![receive, desk.send(&messages(1), Duration::ZERO).0]);
+    assert_eq!(told(received).err().unwrap().kind(), ErrorKind::Internal);
+    ours.execute_batch(MEND).unwrap();
+    // Now they lease the same jobs, and get the same tokens.
+    let (receive, received) = desk.receive(3, Duration::ZERO);
+    them.group(vec![receive]);
+    let got = unpacked(received);
+    assert_eq!(got.len(), 3);
+    us.group(Vec::new());
+    let (settle, settled) = done(&got);
+    them.group(vec![settle]);
+    assert!(told(settled).unwrap().iter().all(Result::is_ok));
+}
+
+#[test]
+fn what_nobody_took_goes_back_even_if_the_first_try_fails() {
+    let desk = Desktop::new();
+    let connection = desk.connect();
+    let mut writer = desk.writer(&connection);
+    desk.declare(&mut writer, 100);
+    writer.group(vec![desk.send(&messages(3), Duration::ZERO).0]);
+    let (receive, received) = desk.receive(3, Duration::ZERO);
+    writer.group(vec![receive]);
+    drop(received); // nobody unpacks it
+    connection.execute_batch(BREAK).unwrap();
+    let (send, sent) = desk.send(&messages(1), Duration::ZERO);
+    writer.group(vec![send]);
+    assert_eq!(told(sent).unwrap_err().kind(), ErrorKind::Internal);
+    connection.execute_batch(MEND).unwrap();
+    assert!(writer.wake_at().is_some(), "it tries again by itself");
+    writer.group(Vec::new());
+    let (receive, received) = desk.receive(10, Duration::ZERO);
+    writer.group(vec![receive]);
+    let attempts: Vec<u32> = unpacked(received).iter().map(|one| one.attempt).collect();
+    assert_eq!(attempts, [1, 1, 1]);
+}
+
+#[test]
+fn a_transaction_that_was_left_open_is_rolled_back_and_not_in_the_way() {
+    let desk = Desktop::new();
+    let connection = desk.connect();
+    let mut writer = desk.writer(&connection);
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    desk.declare(&mut writer, 100);
+}
