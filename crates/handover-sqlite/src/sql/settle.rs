@@ -11,6 +11,7 @@ use super::{Outcome, Tx};
 pub(crate) struct Leased {
     pub(crate) queue: usize,
     pub(crate) seq: i64,
+    due: i64,
     key: Option<String>,
     /// The body is in its own table.
     apart: bool,
@@ -37,7 +38,13 @@ impl Tx<'_, '_> {
         if !ours {
             return Ok(None);
         }
-        Ok(Some(Leased { queue, seq, key: row.get(5)?, apart: row.get(6)? }))
+        Ok(Some(Leased {
+            queue,
+            seq,
+            due: row.get(4)?,
+            key: row.get(5)?,
+            apart: row.get(6)?,
+        }))
     }
 
     /// Ends leases. One answer for each, in order.
@@ -187,6 +194,11 @@ impl Tx<'_, '_> {
         let Some(lease) = self.leased(receipt)? else { return Ok(Err(receipt.lost())) };
         let due = self.after(lease_ms);
         self.sql.job_extend.execute(params![lease.seq, due])?;
+        if due < lease.due {
+            // Whoever sleeps until the old end must learn of the new one.
+            self.rows[lease.queue].dirty = true;
+            self.ring = true;
+        }
         Ok(Ok(()))
     }
 }
