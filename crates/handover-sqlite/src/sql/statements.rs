@@ -75,8 +75,8 @@ statements! {
     job_done = "DELETE FROM job WHERE seq = ?1 AND queue = ?2 AND state = 1 AND token = ?3 AND due > ?4 AND id = ?5
         AND key IS NULL AND body IS NOT NULL";
     job_is = "SELECT 1 FROM job WHERE seq = ?1 AND id = ?2";
-    run_count = "SELECT count(*) FROM job WHERE seq BETWEEN ?1 AND ?2 AND queue = ?3 AND state = 1
-        AND token = seq + ?4 AND due > ?5 AND key IS NULL AND body IS NOT NULL";
+    run_ids = "SELECT id FROM job WHERE seq BETWEEN ?1 AND ?2 AND queue = ?3 AND state = 1
+        AND token = seq + ?4 AND due > ?5 AND key IS NULL AND body IS NOT NULL ORDER BY seq";
     run_drop = "DELETE FROM job WHERE seq BETWEEN ?1 AND ?2";
     run_lease = "UPDATE job SET state = 1, due = ?3, attempt = attempt + 1, token = seq + ?4, owner = ?5
         WHERE seq BETWEEN ?1 AND ?2";

@@ -72,7 +72,7 @@ async fn a_dropped_send_that_waited_has_stored_nothing_and_is_in_nobodys_way() {
 }
 
 /// Polls a call once.
-async fn poll_once<T>(call: &mut BoxFuture<'_, T>) -> Option<T> {
+pub(crate) async fn poll_once<T>(call: &mut BoxFuture<'_, T>) -> Option<T> {
     let polled = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
     match polled {
         Poll::Ready(answer) => Some(answer),

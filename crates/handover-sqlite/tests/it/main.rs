@@ -6,6 +6,7 @@ mod child;
 mod deep;
 mod full;
 mod group;
+mod lease;
 mod open;
 mod operate;
 mod process;
