@@ -108,7 +108,8 @@ impl SqliteOptions {
     }
 
     /// The size the file may grow to by this process, in bytes: no limit but the disk where nothing is said. Beyond it,
-    /// what would make the file grow is `Unavailable`, as on a full disk. The log beside the file is not counted.
+    /// what would make the file grow is `Unavailable`, as on a full disk; only what ends leases may use a sixteenth more, at
+    /// most 2048 pages, so that a full file can be emptied. The log beside the file is not counted.
     #[must_use]
     pub fn file_bytes_max(mut self, bytes: u64) -> Self {
         self.file_bytes_max = Some(bytes);

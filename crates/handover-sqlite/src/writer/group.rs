@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use handover::{Error, QueueName, Receipt, Result};
+use handover::{Error, QueueName, Receipt};
 
-use super::op::{Answers, Inbox, Op, ReceiveOp, Reply, SendOp};
+use super::answers::Answers;
+use super::op::{Inbox, Op, Part, ReceiveOp, SendOp};
 use super::waiters::Waiters;
 use crate::sql::Tx;
 use crate::sql::send::Admission;
@@ -15,55 +16,73 @@ pub(crate) struct Desk<'a> {
     pub(crate) waiters: &'a mut Waiters,
     pub(crate) answers: &'a mut Answers,
     pub(crate) inbox: &'a Arc<Inbox>,
+    pub(crate) part: Part,
 }
 
 impl Desk<'_> {
     /// Does one operation.
     pub(crate) fn execute(&mut self, tx: &mut Tx<'_, '_>, op: Op) -> rusqlite::Result<()> {
+        let answers = &mut *self.answers;
         match op {
             Op::Send(op) => self.send(tx, op),
             Op::Receive(op) => self.receive(tx, op),
             Op::Settle(batch, reply) => {
-                self.answers.keep_outcome(reply, tx.settle_batch(&batch).map(Ok))
+                let settled = tx.settle_batch(&batch).map(Ok);
+                answers.keep(reply, settled, |reply| Op::Settle(batch, reply))
             }
             Op::Extend(receipts, lease_ms, reply) => {
-                self.each(reply, receipts.iter().map(|receipt| tx.extend(receipt, lease_ms)))
+                let extend = |receipt| tx.extend(receipt, lease_ms);
+                let extended: rusqlite::Result<_> = receipts.iter().map(extend).collect();
+                let undo = move |reply| Op::Extend(receipts, lease_ms, reply);
+                answers.keep(reply, extended.map(Ok), undo)
             }
-            Op::Declare(queue, settings, reply) => {
-                self.answers.keep_outcome(reply, tx.declare(&queue, &settings))
+            Op::Put(records, reply) => {
+                let put = tx.put(&records);
+                answers.keep(reply, put, |reply| Op::Put(records, reply))
             }
-            Op::Pause(queue, paused, reply) => {
-                self.answers.keep_outcome(reply, tx.pause(&queue, paused))
+            Op::Forget(id, reply) => {
+                answers.keep(reply, tx.forget_result(id), move |reply| Op::Forget(id, reply))
             }
-            Op::Kick(queue, max, reply) => self.answers.keep_outcome(reply, tx.kick(&queue, max)),
-            Op::KickJob(id, reply) => self.answers.keep_outcome(reply, tx.kick_job(id)),
-            Op::Cancel(id, reason, reply) => {
-                self.answers.keep_outcome(reply, tx.cancel(id, &reason))
-            }
-            Op::Delete(id, reply) => self.answers.keep_outcome(reply, tx.delete(id)),
-            Op::Purge(queue, state, places, reply) => {
-                self.answers.keep_outcome(reply, tx.purge(&queue, state, &places))
-            }
-            Op::Sweep(queues, reply) => {
-                let swept = queues.iter().try_for_each(|queue| match tx.queue(queue)? {
-                    Some(queue) => tx.sweep(queue),
-                    None => Ok(()),
-                });
-                self.answers.keep_outcome(reply, swept.map(Ok))
-            }
-            Op::Put(records, reply) => self.answers.keep_outcome(reply, tx.put(&records)),
-            Op::Forget(id, reply) => self.answers.keep_outcome(reply, tx.forget_result(id)),
-            Op::Await(_) | Op::Bell | Op::Nudge | Op::Hush(..) => Ok(()), // not in a transaction
+            steer => self.steer(tx, steer),
         }
     }
 
-    fn each(
-        &mut self,
-        reply: Reply<Vec<Result<()>>>,
-        outcomes: impl Iterator<Item = rusqlite::Result<Result<()>>>,
-    ) -> rusqlite::Result<()> {
-        let outcomes: rusqlite::Result<Vec<Result<()>>> = outcomes.collect();
-        self.answers.keep_outcome(reply, outcomes.map(Ok))
+    /// Does what a person asked for.
+    fn steer(&mut self, tx: &mut Tx<'_, '_>, op: Op) -> rusqlite::Result<()> {
+        let answers = &mut *self.answers;
+        match op {
+            Op::Declare(queue, settings, reply) => {
+                let declared = tx.declare(&queue, &settings);
+                answers.keep(reply, declared, |reply| Op::Declare(queue, settings, reply))
+            }
+            Op::Pause(queue, paused, reply) => {
+                let done = tx.pause(&queue, paused);
+                answers.keep(reply, done, move |reply| Op::Pause(queue, paused, reply))
+            }
+            Op::Kick(queue, max, reply) => {
+                let kicked = tx.kick(&queue, max);
+                answers.keep(reply, kicked, move |reply| Op::Kick(queue, max, reply))
+            }
+            Op::KickJob(id, reply) => {
+                answers.keep(reply, tx.kick_job(id), move |reply| Op::KickJob(id, reply))
+            }
+            Op::Cancel(id, reason, reply) => {
+                let cancelled = tx.cancel(id, &reason);
+                answers.keep(reply, cancelled, move |reply| Op::Cancel(id, reason, reply))
+            }
+            Op::Delete(id, reply) => {
+                answers.keep(reply, tx.delete(id), move |reply| Op::Delete(id, reply))
+            }
+            Op::Purge(queue, state, up_to, reply) => {
+                let purged = tx.purge(&queue, state, &up_to);
+                answers.keep(reply, purged, move |reply| Op::Purge(queue, state, up_to, reply))
+            }
+            Op::Sweep(queues, reply) => {
+                let swept = sweep(tx, &queues).map(Ok);
+                answers.keep(reply, swept, |reply| Op::Sweep(queues, reply))
+            }
+            _ => Ok(()), // not in a transaction, or done above
+        }
     }
 
     fn send(&mut self, tx: &mut Tx<'_, '_>, op: Box<SendOp>) -> rusqlite::Result<()> {
@@ -71,15 +90,18 @@ impl Desk<'_> {
             return Ok(()); // a send whose future was dropped has sent nothing
         }
         let behind = self.waiters.has_sends(&op.batch.queue);
-        match tx.send(&op.batch, behind) {
-            Ok(Admission::Answer(answer)) => self.answers.keep(op.reply, answer),
+        let outcome = match tx.send(&op.batch, behind) {
+            Ok(Admission::Answer(answer)) => Ok(answer),
             Ok(Admission::NoRoom(full)) if op.wait.is_zero() || op.batch.feeds_itself() => {
-                self.answers.keep(op.reply, Err(full));
+                Ok(Err(full))
             }
-            Ok(Admission::NoRoom(full)) => self.waiters.enter_send(op, full),
-            Err(error) => return self.answers.keep_outcome(op.reply, Err(error)),
-        }
-        Ok(())
+            Ok(Admission::NoRoom(full)) => {
+                self.waiters.enter_send(op, full);
+                return Ok(());
+            }
+            Err(error) => Err(error),
+        };
+        self.answers.keep_sent(op, outcome, None)
     }
 
     fn receive(&mut self, tx: &mut Tx<'_, '_>, op: Box<ReceiveOp>) -> rusqlite::Result<()> {
@@ -91,7 +113,7 @@ impl Desk<'_> {
                 self.waiters.enter_receive(op);
                 Ok(())
             }
-            handed => self.answers.keep_handed(op.reply, handed, self.inbox),
+            handed => self.answers.keep_handed(op, handed, None, self.inbox),
         }
     }
 
@@ -130,7 +152,9 @@ impl Desk<'_> {
         for name in queues {
             let Some(queue) = tx.queue(name)? else { continue };
             tx.admit_parked(queue)?;
-            self.serve_sends(tx, name)?;
+            if self.part != Part::Finish {
+                self.serve_sends(tx, name)?; // else in a transaction of their own
+            }
         }
         for name in queues {
             self.serve_receives(tx, name)?;
@@ -143,15 +167,16 @@ impl Desk<'_> {
             if waiting.op.reply.is_closed() {
                 continue;
             }
-            match tx.send(&waiting.op.batch, false) {
-                Ok(Admission::Answer(answer)) => self.answers.keep(waiting.op.reply, answer),
+            let outcome = match tx.send(&waiting.op.batch, false) {
+                Ok(Admission::Answer(answer)) => Ok(answer),
                 Ok(Admission::NoRoom(full)) => {
                     waiting.full = full;
                     self.waiters.restore_send(ticket, waiting);
                     break;
                 }
-                Err(error) => return self.answers.keep_outcome(waiting.op.reply, Err(error)),
-            }
+                Err(error) => Err(error),
+            };
+            self.answers.keep_sent(waiting.op, outcome, Some((ticket, waiting.full)))?;
         }
         Ok(())
     }
@@ -170,11 +195,18 @@ impl Desk<'_> {
                 break;
             }
             if let Some(op) = self.waiters.take_receive(ticket) {
-                self.answers.keep_handed(op.reply, handed, self.inbox)?;
+                self.answers.keep_handed(op, handed, Some(ticket), self.inbox)?;
             }
         }
         Ok(())
     }
+}
+
+fn sweep(tx: &mut Tx<'_, '_>, queues: &[QueueName]) -> rusqlite::Result<()> {
+    queues.iter().try_for_each(|queue| match tx.queue(queue)? {
+        Some(queue) => tx.sweep(queue),
+        None => Ok(()),
+    })
 }
 
 /// The file has a newer format than this process knows.

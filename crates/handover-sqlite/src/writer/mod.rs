@@ -10,6 +10,7 @@
 //! while the last one was committed. `op.rs` is what it is asked, `transaction.rs` one transaction, `group.rs` the work in it, `waiters.rs` who sleeps and why no
 //! wake-up is missed.
 
+mod answers;
 pub(crate) mod group;
 pub(crate) mod op;
 mod transaction;
@@ -74,6 +75,12 @@ pub(crate) struct Writer<'c> {
     /// After a failure the file is left alone until then, unless somebody asks or rings: what is overdue stays overdue, and
     /// would be tried again and again without a pause.
     rest_until: Option<Instant>,
+    /// While the disk is full, the parts of the work do not share a transaction.
+    apart_until: Option<Instant>,
+    /// How large the file may become, in pages, where it has such a limit.
+    pages_max: Option<u32>,
+    /// What `PRAGMA max_page_count` was set to.
+    limited_to: Option<u32>,
     /// Leases to be given back: kept until that is committed.
     returned: Vec<Receipt>,
     /// A chore goes on in the next transaction.
@@ -84,6 +91,9 @@ pub(crate) struct Writer<'c> {
 
 impl<'c> Writer<'c> {
     pub(crate) fn new(connection: &'c Connection, post: Post) -> rusqlite::Result<Self> {
+        /// What SQLite says where nothing was set.
+        const NO_LIMIT: u32 = u32::MAX - 1;
+        let pages_max = connection.pragma_query_value(None, "max_page_count", |row| row.get(0))?;
         Ok(Self {
             connection,
             sql: Statements::prepare(connection)?,
@@ -96,6 +106,9 @@ impl<'c> Writer<'c> {
             forget_at: Some(0),
             look_at: None,
             rest_until: None,
+            apart_until: None,
+            pages_max: (pages_max < NO_LIMIT).then_some(pages_max),
+            limited_to: Some(pages_max),
             returned: Vec::new(),
             again: false,
             listening: false,
@@ -370,6 +383,8 @@ struct Round {
     /// Queues whose waiters may be able to go on.
     queues: HashSet<QueueName>,
     outcomes: Vec<handover::JobId>,
+    /// Queues that were changed.
+    changed: Vec<QueueName>,
 }
 
 /// Reads in one read transaction: one pair of locks for however many queues.

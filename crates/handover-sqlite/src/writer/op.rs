@@ -78,7 +78,27 @@ pub(crate) enum Side {
     Results,
 }
 
+/// What is done in one transaction: everything, or while the disk is full each part of it apart, so that what makes room
+/// does not fail with what needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    All,
+    /// What makes room, and all else that hardly needs any.
+    Finish,
+    Results,
+    Sends,
+}
+
 impl Op {
+    /// With what it shares a transaction while the disk is full.
+    pub(crate) fn part(&self) -> Part {
+        match self {
+            Self::Send(_) => Part::Sends,
+            Self::Put(..) => Part::Results,
+            _ => Part::Finish,
+        }
+    }
+
     /// About how much it will write, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
@@ -207,89 +227,6 @@ impl Drop for Parcelled {
     fn drop(&mut self) {
         if !self.handed.is_empty() {
             self.inbox.give_back(self.handed.iter().map(Handed::receipt));
-        }
-    }
-}
-
-/// Answers that wait for the commit.
-#[derive(Default)]
-pub(crate) struct Answers(Vec<Answer>);
-
-/// Sends what was kept, or why the transaction failed.
-type Answer = Box<dyn FnOnce(End<'_>)>;
-
-/// How a transaction ended.
-#[derive(Clone, Copy)]
-pub(crate) enum End<'e> {
-    Committed,
-    /// It is in the file, but the disk did not confirm it.
-    Unconfirmed(&'e Error),
-    /// Nothing of it happened.
-    RolledBack(&'e Error),
-}
-
-impl Answers {
-    /// Keeps an answer until the transaction is committed.
-    pub(crate) fn keep<T: 'static>(&mut self, reply: Reply<T>, answer: Result<T>) {
-        self.0.push(Box::new(move |end| {
-            // A caller that is gone needs no answer.
-            _ = reply.send(match end {
-                End::Committed => answer,
-                End::Unconfirmed(error) => answer.and_then(|_| Err(error.duplicate())),
-                End::RolledBack(error) => Err(error.duplicate()),
-            });
-        }));
-    }
-
-    /// Keeps what a receiver is handed. Only after the commit is it the receiver's, and goes back by itself where nobody
-    /// takes it: leases that were rolled back may be another process's by now, with the same tokens.
-    pub(crate) fn keep_handed(
-        &mut self,
-        reply: Reply<Parcelled>,
-        handed: rusqlite::Result<Vec<Handed>>,
-        inbox: &Arc<Inbox>,
-    ) -> rusqlite::Result<()> {
-        let handed = match handed {
-            Ok(handed) => handed,
-            Err(error) => return self.keep_outcome(reply, Err(error)),
-        };
-        let inbox = Arc::clone(inbox);
-        self.0.push(Box::new(move |end| {
-            _ = reply.send(match end {
-                End::Committed => Ok(Parcelled::new(handed, inbox)),
-                End::Unconfirmed(error) => {
-                    drop(Parcelled::new(handed, inbox)); // they go back
-                    Err(error.duplicate())
-                }
-                End::RolledBack(error) => Err(error.duplicate()),
-            });
-        }));
-        Ok(())
-    }
-
-    /// Keeps the answer of a piece of work. Where the file failed, the transaction will fail, and this caller is told so
-    /// with all others.
-    pub(crate) fn keep_outcome<T: 'static>(
-        &mut self,
-        reply: Reply<T>,
-        outcome: rusqlite::Result<Result<T>>,
-    ) -> rusqlite::Result<()> {
-        match outcome {
-            Ok(answer) => {
-                self.keep(reply, answer);
-                Ok(())
-            }
-            Err(error) => {
-                self.keep(reply, Err(crate::error::closed()));
-                Err(error)
-            }
-        }
-    }
-
-    /// Answers everybody: with what was kept, or with why the transaction failed.
-    pub(crate) fn deliver(self, end: End<'_>) {
-        for answer in self.0 {
-            answer(end);
         }
     }
 }

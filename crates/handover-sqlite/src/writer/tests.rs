@@ -159,3 +159,64 @@ fn a_transaction_that_was_left_open_is_rolled_back_and_not_in_the_way() {
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     desk.declare(&mut writer, 100);
 }
+
+#[test]
+fn a_send_that_does_not_fit_fails_alone_and_not_what_makes_room() {
+    let mut desk = Desktop::new();
+    desk.options = SqliteOptions::default().file_bytes_max(600 * 1024);
+    let connection = desk.connect();
+    let mut writer = desk.writer(&connection);
+    desk.declare(&mut writer, 1000);
+    let fill: Vec<_> = std::iter::from_fn(|| {
+        let batch = [Message::new(vec![1; 900]), Message::new(vec![2; 900])];
+        let (send, sent) = desk.send(&batch, Duration::ZERO);
+        writer.group(vec![send]);
+        told(sent).ok()
+    })
+    .collect();
+    assert!(fill.len() > 100, "{}", fill.len());
+    let huge = || desk.send(&[Message::new(vec![0; 1 << 20])], Duration::ZERO);
+    let mut held = Vec::new();
+    // The first round finds the disk full, the second one knows, the third one is after a while.
+    for round in 0..3 {
+        if round == 2 {
+            writer.apart_until = Some(clock::now());
+        }
+        let (receive, received) = desk.receive(20, Duration::ZERO);
+        let (settle, settled) = done(&held);
+        let (refused, refusal) = desk.send(&messages(2000), Duration::ZERO);
+        let (huge, failed) = huge();
+        writer.group(vec![huge, settle, refused, receive]);
+        assert_eq!(told(failed).unwrap_err().kind(), ErrorKind::Unavailable, "{round}");
+        assert!(told(refusal).is_err());
+        assert!(told(settled).unwrap().iter().all(Result::is_ok), "{round}");
+        held = unpacked(received);
+        assert_eq!(held.len(), 20, "{round}");
+    }
+    // There is room for others now.
+    let (send, sent) = desk.send(&messages(1), Duration::ZERO);
+    writer.group(vec![send]);
+    told(sent).unwrap();
+}
+
+#[test]
+fn those_who_wait_keep_their_place_when_the_disk_is_full() {
+    let mut desk = Desktop::new();
+    desk.options = SqliteOptions::default().file_bytes_max(300 * 1024);
+    let connection = desk.connect();
+    let mut writer = desk.writer(&connection);
+    desk.declare(&mut writer, 2);
+    let patience = Duration::from_secs(60);
+    let (first, mut first_got) = desk.receive(1, patience);
+    let (second, mut second_got) = desk.receive(1, patience);
+    writer.group(vec![first, second]);
+    let (small, small_sent) = desk.send(&messages(1), Duration::ZERO);
+    let (huge, huge_sent) = desk.send(&[Message::new(vec![0; 1 << 20])], Duration::ZERO);
+    writer.group(vec![small, huge]);
+    assert_eq!(told(huge_sent).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(told(small_sent).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(first_got.try_recv().is_err() && second_got.try_recv().is_err(), "they wait");
+    writer.group(vec![desk.send(&messages(1), Duration::ZERO).0]);
+    assert_eq!(unpacked(first_got).len(), 1);
+    assert!(second_got.try_recv().is_err());
+}

@@ -4,16 +4,23 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use handover::clock;
-use handover::{Durability, Error, ErrorKind, QueueName, Receipt, Result};
-use rusqlite::Connection;
+use handover::{Durability, Error, ErrorKind, QueueName, Receipt};
+use rusqlite::{Connection, ErrorCode};
 
+use super::answers::{Answers, End, Undone};
 use super::group::{Desk, outdated};
-use super::op::{Answers, End, Op};
+use super::op::{Op, Part};
 use super::{LOOK_AGAIN, Round, Writer};
 use crate::error::{NAME, from_sqlite};
 use crate::sql::{Committed, Tx};
+
+/// After the disk was full, for how long each part of the work has a transaction of its own from the start.
+const APART: Duration = Duration::from_secs(1);
+/// What makes room may use at most this many pages more than the file may have: 16 MiB.
+const RESERVE_PAGES_MAX: u32 = 2048;
 
 /// A transaction that is in the file.
 struct Done {
@@ -22,34 +29,134 @@ struct Done {
     unconfirmed: Option<Error>,
 }
 
+/// A transaction that was rolled back.
+struct Failed {
+    error: Error,
+    /// The disk is full, or the file as large as it may be.
+    full: bool,
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+        Self { error: from_sqlite(error), full }
+    }
+}
+
 impl Writer<'_> {
-    /// Runs the round's work as one transaction and answers everybody.
+    /// Does the round's work and answers everybody: in one transaction, or in three while the disk is full.
     pub(super) fn transaction(&mut self, round: &mut Round) {
+        let work = std::mem::take(&mut round.work);
+        let queues = std::mem::take(&mut round.queues);
+        if self.apart_until.is_some_and(|until| until > clock::now()) {
+            return self.do_apart(round, work, queues);
+        }
+        self.apart_until = None;
+        if let Err(work) = self.do_part(Part::All, work, &queues, round) {
+            self.do_apart(round, work, queues);
+        }
+    }
+
+    /// First what makes room, then what needs it.
+    fn do_apart(&mut self, round: &mut Round, work: Vec<Op>, mut queues: HashSet<QueueName>) {
+        let (mut finish, mut results, mut sends) = (Vec::new(), Vec::new(), Vec::new());
+        for op in work {
+            match op.part() {
+                Part::Results => results.push(op),
+                Part::Sends => sends.push(op),
+                Part::Finish | Part::All => finish.push(op),
+            }
+        }
+        round.changed.clear();
+        // It does what else there is to do as well.
+        let finished = self.do_part(Part::Finish, finish, &queues, round);
+        let put = if results.is_empty() {
+            Ok(())
+        } else {
+            self.do_part(Part::Results, results, &HashSet::new(), round)
+        };
+        debug_assert!(finished.is_ok() && put.is_ok(), "only a transaction of all is tried again");
+        queues.extend(round.changed.drain(..));
+        queues.retain(|queue| self.waiters.has_sends(queue));
+        if !sends.is_empty() || !queues.is_empty() {
+            _ = self.do_part(Part::Sends, sends, &queues, round);
+        }
+    }
+
+    /// Runs one transaction and answers everybody. `Err` has what is to be done again, in parts.
+    fn do_part(
+        &mut self,
+        part: Part,
+        work: Vec<Op>,
+        queues: &HashSet<QueueName>,
+        round: &mut Round,
+    ) -> std::result::Result<(), Vec<Op>> {
         let mut answers = Answers::default();
-        let mut work = std::mem::take(&mut round.work).into_iter();
+        let mut work = work.into_iter();
         let operations = work.len();
-        match self.try_transaction(&mut work, &round.queues, &mut answers) {
+        let failed = match self.try_transaction(part, &mut work, queues, &mut answers) {
             Ok(done) => {
                 self.rest_until = None;
-                self.returned.clear();
-                self.post.counters.commits.fetch_add(1, Ordering::Relaxed);
                 self.post.counters.operations.fetch_add(operations as u64, Ordering::Relaxed);
-                // The bell before the answers: a process may end as soon as it has its answer.
-                if done.committed.ring {
-                    let rung = self.post.bell.ring();
-                    self.post.counters.rings.fetch_add(rung, Ordering::Relaxed);
+                self.committed(done, answers, round);
+                return Ok(());
+            }
+            Err(failed) => failed,
+        };
+        self.post.counters.failures.fetch_add(1, Ordering::Relaxed);
+        if !failed.full {
+            answers.deliver(End::RolledBack(&failed.error));
+            work.for_each(|op| op.fail(&failed.error));
+            self.rest();
+            return Ok(());
+        }
+        self.disk_full();
+        let mut ops = Vec::new();
+        for undone in answers.undo() {
+            match undone {
+                // It waited for work, and goes on waiting: what did not fit is not its fault.
+                Undone::Receive(ticket, op) => self.waiters.restore_receive(ticket, op),
+                Undone::Send(ticket, send) if part == Part::All => {
+                    self.waiters.restore_send(ticket, send);
                 }
-                // The books before the answers: who is answered no longer counts as waiting.
-                self.publish();
-                answers.deliver(done.unconfirmed.as_ref().map_or(End::Committed, End::Unconfirmed));
-                round.outcomes = done.committed.outcomes;
+                undone => ops.push(undone.into_op()),
             }
-            Err(error) => {
-                self.post.counters.failures.fetch_add(1, Ordering::Relaxed);
-                answers.deliver(End::RolledBack(&error));
-                work.for_each(|op| op.fail(&error));
-                self.rest();
-            }
+        }
+        ops.extend(work);
+        if part == Part::All {
+            return Err(ops);
+        }
+        ops.into_iter().for_each(|op| op.fail(&failed.error));
+        if part == Part::Finish {
+            self.rest();
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, done: Done, answers: Answers, round: &mut Round) {
+        self.post.counters.commits.fetch_add(1, Ordering::Relaxed);
+        // The bell before the answers: a process may end as soon as it has its answer.
+        if done.committed.ring {
+            let rung = self.post.bell.ring();
+            self.post.counters.rings.fetch_add(rung, Ordering::Relaxed);
+        }
+        // The books before the answers: who is answered no longer counts as waiting.
+        self.publish();
+        answers.deliver(done.unconfirmed.as_ref().map_or(End::Committed, End::Unconfirmed));
+        round.outcomes.extend(done.committed.outcomes);
+        let changed = done.committed.queues.into_iter().filter(|queue| queue.changed);
+        round.changed.extend(changed.map(|queue| queue.name));
+    }
+
+    /// Remembers it for a while, and lets the log be used from its start again, if it can be.
+    fn disk_full(&mut self) {
+        if self.apart_until.is_some() {
+            return;
+        }
+        self.apart_until = Some(clock::now() + APART);
+        let copied = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = copied {
+            tracing::debug!(%error, "the log could not be copied back while the disk is full");
         }
     }
 
@@ -62,13 +169,15 @@ impl Writer<'_> {
 
     fn try_transaction(
         &mut self,
+        part: Part,
         work: &mut std::vec::IntoIter<Op>,
         queues: &HashSet<QueueName>,
         answers: &mut Answers,
-    ) -> Result<Done> {
+    ) -> std::result::Result<Done, Failed> {
+        self.limit_size(part)?;
         let synced = self.wants_sync(work.as_slice());
         self.synchronous(synced)?;
-        let committed = self.commit(work, queues, answers).inspect_err(|_| {
+        let committed = self.commit(part, work, queues, answers).inspect_err(|_| {
             roll_back(self.connection); // whatever failed: the lock must not be kept
         })?;
         self.learn(&committed);
@@ -82,29 +191,37 @@ impl Writer<'_> {
 
     fn commit(
         &mut self,
+        part: Part,
         work: &mut std::vec::IntoIter<Op>,
         queues: &HashSet<QueueName>,
         answers: &mut Answers,
-    ) -> Result<Committed> {
-        let mut tx = Tx::begin(&mut self.sql, self.post.who.clone()).map_err(from_sqlite)?;
-        if tx.is_outdated().map_err(from_sqlite)? {
-            return Err(outdated());
+    ) -> std::result::Result<Committed, Failed> {
+        let mut tx = Tx::begin(&mut self.sql, self.post.who.clone())?;
+        if tx.is_outdated()? {
+            return Err(Failed { error: outdated(), full: false });
         }
-        let mut desk = Desk { waiters: &mut self.waiters, answers, inbox: &self.post.inbox };
+        let inbox = &self.post.inbox;
+        let mut desk = Desk { waiters: &mut self.waiters, answers, inbox, part };
+        let chores = matches!(part, Part::All | Part::Finish);
         let mut forget_at = self.forget_at;
         let worked = (|| {
-            desk.give_back(&mut tx, &self.returned)?;
+            if chores {
+                desk.give_back(&mut tx, &self.returned)?;
+            }
             for op in work.by_ref() {
                 desk.execute(&mut tx, op)?;
             }
             desk.serve_all(&mut tx, queues)?;
-            if forget_at.is_some_and(|at| at <= tx.now) {
+            if chores && forget_at.is_some_and(|at| at <= tx.now) {
                 forget_at = tx.forget()?;
             }
             Ok(())
         })();
-        let committed = worked.and_then(|()| tx.commit()).map_err(from_sqlite)?;
+        let committed = worked.and_then(|()| tx.commit())?;
         self.forget_at = forget_at;
+        if chores {
+            self.returned.clear();
+        }
         Ok(committed)
     }
 
@@ -141,10 +258,10 @@ impl Writer<'_> {
     }
 
     /// Sets what a commit waits for: the disk, or only the operating system.
-    fn synchronous(&mut self, synced: bool) -> Result<()> {
+    fn synchronous(&mut self, synced: bool) -> rusqlite::Result<()> {
         if self.synced != Some(synced) {
             let level = if synced { "FULL" } else { "NORMAL" };
-            self.connection.pragma_update(None, "synchronous", level).map_err(from_sqlite)?;
+            self.connection.pragma_update(None, "synchronous", level)?;
             self.synced = Some(synced);
         }
         Ok(())
@@ -152,7 +269,7 @@ impl Writer<'_> {
 
     /// Makes the disk have what was committed before: for the rare group that turned out to hold a `Synced` send after it had
     /// begun as a `Buffered` one, because another process had just changed the queue. Any synced commit syncs the whole log.
-    fn sync_log(&mut self) -> Result<()> {
+    fn sync_log(&mut self) -> rusqlite::Result<()> {
         self.synchronous(true)?;
         let written = (|| {
             self.sql.begin.execute([])?;
@@ -161,15 +278,29 @@ impl Writer<'_> {
             self.connection.pragma_update(None, "user_version", version)?;
             self.sql.commit.execute([])
         })();
-        written.map(|_| ()).map_err(|error: rusqlite::Error| {
-            roll_back(self.connection);
-            from_sqlite(error)
-        })
+        written.map(|_| ()).inspect_err(|_| roll_back(self.connection))
+    }
+
+    /// Sets how large the file may become, where the options say that. While the disk is full, what makes room may use a
+    /// little more than the rest: it cannot free what it is not able to touch.
+    fn limit_size(&mut self, part: Part) -> rusqlite::Result<()> {
+        let Some(pages) = self.pages_max else { return Ok(()) };
+        let reserve = (pages / 16).clamp(8, RESERVE_PAGES_MAX);
+        let pages = pages.saturating_add(match part {
+            Part::All | Part::Sends => 0,
+            Part::Results => reserve / 2,
+            Part::Finish => reserve,
+        });
+        if self.limited_to != Some(pages) {
+            self.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+            self.limited_to = Some(pages);
+        }
+        Ok(())
     }
 }
 
 /// What those are told whose work is in the file and perhaps not on the disk.
-fn unconfirmed(error: Error) -> Error {
+fn unconfirmed(error: rusqlite::Error) -> Error {
     let message = "what was asked is in the file, but the disk did not confirm it: a power failure could lose it; \
                    look at the cause, and send again with the same ids";
     Error::new(ErrorKind::Unavailable, message).broker(NAME).source(error)

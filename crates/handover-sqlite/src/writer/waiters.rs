@@ -72,11 +72,8 @@ impl Waiters {
     }
 
     pub(crate) fn enter_receive(&mut self, op: Box<ReceiveOp>) {
-        let ticket = self.enter(op.deadline, Place::Receive);
-        for queue in &op.queues {
-            self.lines.entry(queue.clone()).or_default().insert(ticket);
-        }
-        self.receives.insert(ticket, op);
+        self.last_ticket += 1;
+        self.restore_receive(self.last_ticket, op);
     }
 
     pub(crate) fn enter_await(&mut self, op: AwaitOp) {
@@ -130,6 +127,15 @@ impl Waiters {
         }
         self.deadlines.remove(&(op.deadline, ticket));
         Some(op)
+    }
+
+    /// Puts a receive back to where it stood.
+    pub(crate) fn restore_receive(&mut self, ticket: Ticket, op: Box<ReceiveOp>) {
+        self.deadlines.insert((op.deadline, ticket), Place::Receive);
+        for queue in &op.queues {
+            self.lines.entry(queue.clone()).or_default().insert(ticket);
+        }
+        self.receives.insert(ticket, op);
     }
 
     /// Everybody who waits for the outcome of this job, taken out.

@@ -7,7 +7,7 @@ use handover::{BrokerExt, ErrorKind, Message, QueueSettings, Room};
 use handover_sqlite::{Severity, SqliteOptions};
 use rusqlite::Connection;
 
-use crate::support::Bench;
+use crate::support::{Bench, until};
 
 #[tokio::test]
 async fn a_full_disk_fails_the_send_whole_and_loses_nothing_that_was_answered() {
@@ -29,11 +29,23 @@ async fn a_full_disk_fails_the_send_whole_and_loses_nothing_that_was_answered() 
     assert!(error.to_string().contains("make room"), "{error}");
     assert!(answered.len() > 100, "{}", answered.len());
     assert_eq!(bench.info(&broker).await.ready, answered.len() as u64);
-    // Another process, on a larger disk, makes room; the same handle works again.
-    let large = bench.open();
-    let report = large.doctor().unwrap();
+    let report = small.doctor().unwrap();
     assert_eq!(report.worst(), Severity::Info, "{report}");
-    let drained = bench.drain(&large.broker()).await;
+    // The full handle itself makes room, while others try to send what does not fit.
+    let trying = tokio::spawn({
+        let (broker, queue) = (broker.clone(), bench.queue.clone());
+        async move {
+            let huge = Message::new(vec![0; 1 << 20]);
+            loop {
+                let error = broker.send_one(&queue, huge.clone(), Room::now()).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+            }
+        }
+    });
+    until("they have tried", || small.stats().failures > 5).await;
+    let drained = bench.drain(&broker).await;
+    trying.abort();
+    assert!(trying.await.unwrap_err().is_cancelled());
     assert_eq!(drained.len(), answered.len());
     assert!(drained.iter().zip(&answered).all(|(got, sent)| got.as_bytes() == sent));
     bench.send(&broker, "again").await;
