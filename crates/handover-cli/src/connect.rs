@@ -166,6 +166,22 @@ fn rotate_bytes(text: &str) -> Result<u64, Failure> {
     })
 }
 
+/// The same place from any folder: the path in a URL of a file made absolute.
+pub(crate) fn absolute(url: &str) -> String {
+    let (scheme @ ("sqlite" | "file"), rest) = split(url) else { return url.to_owned() };
+    let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+    let path = path.strip_prefix("//").unwrap_or(path);
+    match std::path::absolute(path).ok().as_deref().and_then(Path::to_str) {
+        Some(path) => format!("{scheme}:{path}{query}"),
+        None => url.to_owned(),
+    }
+}
+
+/// Several URLs, as the environment has them.
+pub(crate) fn absolute_all(urls: &[String]) -> String {
+    urls.iter().map(|url| absolute(url)).collect::<Vec<_>>().join(",")
+}
+
 /// A URL without the name and password in it.
 pub(crate) fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("//") else { return url.to_owned() };
@@ -211,6 +227,18 @@ mod tests {
         assert_eq!(redacted("redis://user:p@ss@host:1/2?x=@"), "redis://***@host:1/2?x=@");
         assert_eq!(redacted("postgres://host/db"), "postgres://host/db");
         assert!(!refused("nats://me:secret@h", &[]).message.unwrap().contains("secret"));
+    }
+
+    #[test]
+    fn a_place_is_the_same_from_any_folder() {
+        let here = std::env::current_dir().unwrap();
+        let there = |url: &str| absolute(url).replace(here.to_str().unwrap(), "HERE");
+        assert_eq!(
+            there("sqlite:a.db?durability=buffered"),
+            "sqlite:HERE/a.db?durability=buffered"
+        );
+        assert_eq!(there("sqlite:///a.db"), "sqlite:/a.db");
+        assert_eq!(absolute_all(&["same".to_owned(), "memory:".to_owned()]), "same,memory:");
     }
 
     #[test]

@@ -67,12 +67,22 @@ impl From<Error> for Failure {
             }
             source = cause.source();
         }
-        Self::new(Exit::from(error.kind()), message)
+        let exit = if error.operation_name() == Some(PRINT) {
+            Exit::Failed
+        } else {
+            Exit::from(error.kind())
+        };
+        Self::new(exit, message)
     }
 }
 
+/// A line that was printed, or that nobody wants to read any more: for commands whose exit code says more than the line.
+pub(crate) fn unless_closed(printed: handover::Result<()>) -> handover::Result<()> {
+    printed.or_else(|error| if is_closed_stdout(&error) { Ok(()) } else { Err(error) })
+}
+
 /// Whoever read stdout has read enough, as `head` does: no failure of ours.
-fn is_closed_stdout(error: &Error) -> bool {
+pub(crate) fn is_closed_stdout(error: &Error) -> bool {
     error.operation_name() == Some(PRINT)
         && StdError::source(error)
             .and_then(|source| source.downcast_ref::<io::Error>())
@@ -101,6 +111,10 @@ mod tests {
         let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
         let print = Error::new(ErrorKind::Unavailable, "no").operation(PRINT).source(closed());
         assert_eq!(Failure::from(print).exit, Exit::Done);
+        let full = Error::new(ErrorKind::Unavailable, "no")
+            .operation(PRINT)
+            .source(io::Error::other("disk full"));
+        assert_eq!(Failure::from(full).exit, Exit::Failed, "the broker is there");
         let other = Error::new(ErrorKind::Unavailable, "no").source(closed());
         assert_eq!(Failure::from(other).exit, Exit::Unavailable);
     }

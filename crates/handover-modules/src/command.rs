@@ -7,7 +7,7 @@
 //! | exits with 0 | done; the result is stdout, as it is where that is JSON, else as a JSON string |
 //! | exits with 75 ([`RETRY`]) | failed; again, as the retry policy says |
 //! | exits with any other code | failed for good; buried with the end of stderr as the reason |
-//! | is killed by a signal, or cannot be started | failed; again, as the retry policy says |
+//! | is killed by a signal (a shell then exits with 129 to 192), or cannot be started | failed; again, as the retry policy says |
 //! | writes more to stdout than the result store takes | killed; buried |
 //!
 //! Trailing line ends of stdout are dropped, as `$(command)` does in a shell; a command that prints nothing has no result.
@@ -185,12 +185,18 @@ fn outcome(end: End, talk: &Talk) -> Outcome {
     }
 }
 
+/// A shell whose command was killed by a signal ends with 128 and the signal's number.
+const KILLED: std::ops::RangeInclusive<i32> = 129..=192;
+
 fn is_for_good(status: ExitStatus) -> bool {
-    status.code().is_some_and(|code| code != RETRY)
+    status.code().is_some_and(|code| code != RETRY && !KILLED.contains(&code))
 }
 
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
+        (Some(code), _) if KILLED.contains(&code) => {
+            format!("exit code {code}, killed by signal {}", code - 128)
+        }
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("killed by signal {signal}"),
         (None, None) => status.to_string(),

@@ -10,7 +10,6 @@
 //! One request at a time per host holds for the whole fleet, because the host is the key of its pages' messages.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -120,14 +119,10 @@ impl CrawlPlan {
             0 => None,
             1 => Some(format!("{}:{}", url.host(), url.port())),
             places => {
-                let mut hasher = DefaultHasher::new();
-                url.as_str().hash(&mut hasher);
-                Some(format!(
-                    "{}:{}/{}",
-                    url.host(),
-                    url.port(),
-                    hasher.finish() % u64::from(places)
-                ))
+                // The same place for a page in every process and version, so not by std's hasher.
+                let [first, second, third, fourth, ..] = *self.id().derive(url.as_str()).as_bytes();
+                let place = u32::from_be_bytes([first, second, third, fourth]) % places;
+                Some(format!("{}:{}/{place}", url.host(), url.port()))
             }
         }
     }

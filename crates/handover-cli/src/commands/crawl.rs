@@ -24,7 +24,7 @@ use super::work::Rate;
 use crate::app::App;
 use crate::connect::Missing;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, unless_closed};
 use crate::output::{Live, Output};
 use crate::stop;
 
@@ -70,7 +70,7 @@ pub(crate) struct CrawlArgs {
     #[arg(long, default_value_t = 5 * 1024 * 1024, value_name = "BYTES")]
     page_bytes_max: usize,
     /// How the site's owner can reach you: an address or a page, sent with every request
-    #[arg(long, value_name = "TEXT", env = "HANDOVER_CONTACT")]
+    #[arg(long, value_name = "TEXT", env = "HANDOVER_CONTACT", hide_env_values = true)]
     contact: Option<String>,
     /// Tells one crawl of a site from another
     #[arg(long, default_value = "1", value_name = "NAME")]
@@ -108,7 +108,7 @@ impl CrawlArgs {
         let mut summary = Summary::new(&info, &self, stats);
         summary.count(&backend, &queue, &plan).await?;
         backend.close().await?;
-        app.out.result(&summary, || summary.to_string())?;
+        unless_closed(app.out.result(&summary, || summary.to_string()))?;
         Ok(match (stopped, summary.failed) {
             (true, _) if info.depth() + info.parked > 0 => {
                 app.out.note("stopped before its end; the same command goes on");
@@ -226,7 +226,8 @@ impl Summary {
         }
     }
 
-    /// Counts what the result store holds of this crawl.
+    /// Counts what the result store holds of this crawl. Pages that were fetched before a file was asked for go into it now;
+    /// those that are in it stay as they are.
     async fn count(
         &mut self,
         backend: &Backend,
@@ -236,7 +237,8 @@ impl Summary {
         let mut place = Some(0);
         while let Some(after) = place {
             let (records, next) = backend.results.list(queue, after, 1000).await?;
-            for record in records.iter().filter(|record| record.status == Status::Done) {
+            let mut ours = Vec::new();
+            for record in records.into_iter().filter(|record| record.status == Status::Done) {
                 let output: Value =
                     serde_json::from_str(record.output.as_deref().unwrap_or("null"))
                         .unwrap_or_default();
@@ -252,6 +254,10 @@ impl Summary {
                     None => self.pages += 1,
                     Some(why) => *self.skipped.entry(reason(why)).or_default() += 1,
                 }
+                ours.push(record);
+            }
+            if self.out.is_some() && !ours.is_empty() {
+                backend.results.put(&ours).await?;
             }
             place = next;
         }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use clap::Args;
+use serde_json::json;
 
 use crate::app::App;
 use crate::connect::{Missing, Severity};
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, unless_closed};
 use crate::table::Table;
 
 /// Examine the database: exit code 1 where something is broken; it changes nothing
@@ -16,7 +17,12 @@ pub(crate) struct Doctor {}
 
 impl Doctor {
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
-        let place = Arc::new(app.open(Missing::Refuse)?);
+        let place = match app.open(Missing::Refuse) {
+            Ok(place) => Arc::new(place),
+            // A file that cannot even be opened is the worst finding there is.
+            Err(failure) if failure.exit == Exit::Usage => return broken(app, failure),
+            Err(failure) => return Err(failure),
+        };
         let examined = Arc::clone(&place);
         let report = tokio::task::spawn_blocking(move || examined.doctor());
         let report =
@@ -24,7 +30,7 @@ impl Doctor {
         place.backend.close().await?;
         if app.out.is_json() {
             for finding in &report.findings {
-                app.out.object(finding)?;
+                unless_closed(app.out.object(finding))?;
             }
         } else {
             let mut table = Table::new(&["SEVERITY", "CHECK", "FINDING"]);
@@ -32,9 +38,20 @@ impl Doctor {
                 let (severity, check) = (finding.severity.to_string(), finding.check.clone());
                 table.row(vec![severity.trim_end().to_owned(), check, finding.message.clone()]);
             }
-            app.out.line(&report.path.display().to_string())?;
-            app.out.table(&table)?;
+            unless_closed(app.out.line(&report.path.display().to_string()))?;
+            unless_closed(app.out.table(&table))?;
         }
         Ok(if report.worst() == Severity::Error { Exit::Failed } else { Exit::Done })
     }
+}
+
+fn broken(app: &App, mut failure: Failure) -> Result<Exit, Failure> {
+    failure.exit = Exit::Failed;
+    if app.out.is_json() {
+        unless_closed(
+            app.out
+                .object(&json!({"severity": "error", "check": "open", "message": failure.message})),
+        )?;
+    }
+    Err(failure)
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use handover::{BrokerExt, Durability, JobState, QueueInfo, QueueName, QueueSettings};
+use handover::{
+    BrokerExt, Client, Durability, ErrorKind, JobFilter, JobState, QueueInfo, QueueName,
+    QueueSettings,
+};
 use serde_json::json;
 
 use super::find_queue;
@@ -236,13 +239,41 @@ async fn pause(app: &App, place: &Place, name: &QueueName, paused: bool) -> Resu
 
 async fn kick(app: &App, place: &Place, name: &QueueName, max: u64) -> Result<(), Failure> {
     find_queue(place, name).await?;
-    let kicked = place.backend.broker.operator()?.kick(name, max).await?;
+    let kicked = kick_buried(place, name, max).await?;
     if app.out.is_json() {
         app.out.object(&json!({"queue": name.as_str(), "kicked": kicked}))?;
     } else {
         app.out.note(&format!("{kicked} jobs of {name} came back"));
     }
     Ok(())
+}
+
+/// Kicks one by one, so that each job's failure is forgotten with it.
+async fn kick_buried(place: &Place, name: &QueueName, max: u64) -> Result<u64, Failure> {
+    let client = Client::new(&place.backend);
+    let inspect = place.backend.broker.inspector()?;
+    let (mut kicked, mut after) = (0, Some(0));
+    while let Some(from) = after {
+        let filter = JobFilter::default()
+            .state(Some(JobState::Buried))
+            .after(from)
+            .limit(JobFilter::LIMIT_MAX);
+        let page = inspect.jobs(name, filter).await?;
+        for job in &page.jobs {
+            if kicked == max {
+                return Ok(kicked);
+            }
+            match client.kick(job.message.id).await {
+                Ok(true) => kicked += 1,
+                Ok(false) => {}
+                // What there was room for came back.
+                Err(error) if error.kind() == ErrorKind::Full && kicked > 0 => return Ok(kicked),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        after = page.next;
+    }
+    Ok(kicked)
 }
 
 impl Purge {

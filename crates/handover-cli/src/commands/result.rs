@@ -8,7 +8,7 @@ use handover::{JobId, JobState, Record, Status, clock};
 use crate::app::App;
 use crate::connect::{Missing, Place};
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, unless_closed};
 use crate::{duration, json};
 
 /// How long `--wait` waits where nothing is said: nobody meets the end of it.
@@ -21,8 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct Outcome {
     /// The job
     id: JobId,
-    /// Wait for it, as long as the job is known or up to DURATION
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = duration::parse, default_missing_value = FOR_EVER)]
+    /// Wait for it, as long as the job is known or up to a time: --wait=30s
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration::parse, default_missing_value = FOR_EVER)]
     wait: Option<Duration>,
 }
 
@@ -32,9 +32,9 @@ impl Outcome {
         let record = self.find(&place).await?;
         place.backend.close().await?;
         if app.out.is_json() {
-            app.out.object(&json::Outcome::from(&record))?;
+            unless_closed(app.out.object(&json::Outcome::from(&record)))?;
         } else if let (Status::Done, Some(output)) = (record.status, &record.output) {
-            app.out.line(output)?;
+            unless_closed(app.out.line(output))?;
         }
         match record.status {
             Status::Done => Ok(Exit::Done),

@@ -9,7 +9,7 @@ use handover_modules::command::Command;
 
 use super::create_hint;
 use crate::app::App;
-use crate::connect::{Missing, Place};
+use crate::connect::{self, Missing, Place};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Live, Output};
@@ -22,9 +22,10 @@ const GRACE_BEYOND: Duration = Duration::from_secs(2);
 ///
 /// The command runs through sh -c, in a process group of its own. Exit code 0: done, and stdout is the result (as it is
 /// where it is JSON, else as a JSON string). 75: failed, to be tried again. Any other: failed for good, buried with the
-/// end of stderr as the reason. Killed by a signal, or out of time: to be tried again.
+/// end of stderr as the reason. Killed by a signal (129 to 192 from a shell), or out of time: to be tried again.
 ///
-/// In its environment: HANDOVER_JOB_ID, HANDOVER_TASK, HANDOVER_QUEUE, HANDOVER_ATTEMPT, HANDOVER_TOKEN, HANDOVER_BROKER.
+/// In its environment: HANDOVER_JOB_ID, HANDOVER_TASK, HANDOVER_QUEUE, HANDOVER_ATTEMPT, HANDOVER_TOKEN, HANDOVER_BROKER,
+/// HANDOVER_RESULTS.
 ///
 /// The first SIGINT (Ctrl-C) or SIGTERM lets running commands finish; the second stops them and gives their jobs back.
 #[derive(Debug, Args)]
@@ -118,7 +119,8 @@ impl Work {
     fn worker(&self, app: &App, place: &Place) -> Result<Worker, Failure> {
         let command = Command::new(&self.exec)
             .grace(self.grace)
-            .env("HANDOVER_BROKER", &app.global.broker)
+            .env("HANDOVER_BROKER", connect::absolute(&app.global.broker))
+            .env("HANDOVER_RESULTS", connect::absolute_all(&app.global.results))
             .handler()
             .map_err(|error| Failure::io("the commands' guard cannot be started", &error))?;
         let retry = RetryPolicy {

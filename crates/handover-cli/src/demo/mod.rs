@@ -29,7 +29,7 @@ use self::site::Site;
 use crate::app::App;
 use crate::commands::crawl::depth_line;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, unless_closed};
 use crate::output::{Live, Output};
 
 /// How often the live line is drawn.
@@ -87,7 +87,7 @@ async fn demo(args: DemoArgs, out: Output) -> Result<Exit> {
     let report = Report::new(&expected, &effects, &info, &folder);
     backend.close().await?;
     out.note(&format!("requests repeated after the kill: {} (a job is tried at least once, its effect counts once)", server.repeated()));
-    out.result(&report, || report.to_string())?;
+    unless_closed(out.result(&report, || report.to_string()))?;
     Ok(if report.is_good() { Exit::Done } else { Exit::Failed })
 }
 
@@ -98,6 +98,12 @@ fn folder(wanted: Option<&Path>) -> Result<PathBuf> {
             tempfile::Builder::new().prefix("handover-demo-").tempdir().map(tempfile::TempDir::keep)
         }
     };
+    let made = made.and_then(|folder| match folder.to_str() {
+        Some(name) if !name.contains('?') => Ok(folder),
+        _ => Err(std::io::Error::other(
+            "its path has a '?' or is no text, and cannot stand in a URL",
+        )),
+    });
     made.map_err(|error| {
         trouble("the demo's folder cannot be made; name one that does not exist with --dir", error)
     })
@@ -122,7 +128,13 @@ fn arguments(start: &PageUrl, folder: &Path, capacity: u64) -> Vec<OsString> {
     ];
     let more = ["--per-host", "0", "--concurrency", "2", "--lease", "2s", "--quiet", "--broker"];
     let mut arguments: Vec<OsString> = words.into_iter().chain(more).map(OsString::from).collect();
-    arguments.extend([broker, "--out".into(), folder.join("pages.jsonl").into()]);
+    arguments.extend([
+        broker,
+        "--results".into(),
+        "same".into(),
+        "--out".into(),
+        folder.join("pages.jsonl").into(),
+    ]);
     arguments
 }
 

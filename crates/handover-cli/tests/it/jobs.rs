@@ -77,7 +77,7 @@ fn a_result_that_is_not_there_ends_with_4() {
     let folder = Folder::with_queue(10);
     let id = folder.send("1");
     folder.run(&["result", &id]).failed(4, "no result yet: it was ready").hinted("--wait");
-    folder.run(&["result", &id, "--wait", "10ms"]).failed(4, "no result yet");
+    folder.run(&["result", &id, "--wait=10ms"]).failed(4, "no result yet");
     folder.run(&["result", NOBODY]).failed(4, "never sent here");
     folder.run(&["result", NOBODY, "--wait"]).failed(4, "never sent here");
     folder.run(&["job", "show", NOBODY]).failed(4, "there is no job").hinted("handover result");

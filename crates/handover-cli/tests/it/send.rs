@@ -1,8 +1,8 @@
 //! `handover send`.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 
-use crate::support::{Folder, lines, say};
+use crate::support::{Folder, Ran, lines, say};
 
 #[test]
 fn a_full_queue_is_told_at_once_with_75() {
@@ -118,4 +118,26 @@ fn a_reader_that_has_enough_ends_it_quietly() {
     assert!(send.wait().unwrap().success());
     assert_eq!(errors, "");
     writer.join().unwrap();
+}
+
+#[test]
+fn who_stops_reading_the_ids_still_has_all_jobs_sent() {
+    let folder = Folder::with_queue(100);
+    let mut child = folder.start(&["send", "mail", "deliver", "-"]);
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    for number in 0..20 {
+        writeln!(stdin, "{number}").unwrap();
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(folder.object(&["queue", "show", "mail"])["accepted"], 20);
+}
+
+#[test]
+fn ids_that_cannot_be_printed_are_no_reason_to_send_again() {
+    let folder = Folder::with_queue(100);
+    let mut send = folder.command(&["send", "mail", "deliver", "1"]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    Ran::from(send.stdout(full).output().unwrap()).failed(1, "1 job was sent");
 }

@@ -50,6 +50,32 @@ fn a_command_that_fails_is_buried_with_the_end_of_its_stderr() {
 }
 
 #[test]
+fn a_command_whose_shell_says_that_a_signal_killed_it_is_tried_again() {
+    let folder = Folder::with_queue(10);
+    let id = folder.send("1");
+    folder.work("cat; test $HANDOVER_ATTEMPT -ge 2 || { sh -c 'kill -9 $$'; exit $?; }");
+    assert_eq!(folder.run(&["result", &id]).done(), "1\n");
+}
+
+#[test]
+fn a_command_finds_the_database_from_another_folder() {
+    let folder = Folder::with_queue(10);
+    folder.run(&["queue", "create", "other", "--capacity", "10"]).done();
+    folder.send("7");
+    let send = |queue: &str| {
+        format!("{} send {queue} deliver 7 --child >&2", env!("CARGO_BIN_EXE_handover"))
+    };
+    // The same task and arguments in two queues are two children.
+    let ran = folder.work(&format!(
+        "cd /; test $HANDOVER_ATTEMPT -gt 0 && {} && {}",
+        send("other"),
+        send("other")
+    ));
+    assert!(ran.stderr.contains("1 done"), "{ran:?}");
+    assert_eq!(folder.object(&["queue", "show", "other"])["accepted"], 1);
+}
+
+#[test]
 fn a_command_is_stopped_after_its_time() {
     let folder = Folder::with_queue(10);
     let id = folder.send("1");

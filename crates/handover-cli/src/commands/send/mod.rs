@@ -58,8 +58,8 @@ pub(crate) struct Send {
     #[arg(long, conflicts_with = "child")]
     id: Option<JobId>,
     /// Send for the job whose command this runs in, as its HANDOVER_* variables name it: into its own queue it never waits
-    /// (what does not fit is parked), with a lost lease it sends nothing, and the same task and arguments sent again by a
-    /// later attempt are the same job
+    /// (what does not fit is parked), with a lost lease it sends nothing, and the same queue, task, key and arguments sent
+    /// again by a later attempt are the same job
     #[arg(long)]
     child: bool,
 }
@@ -197,9 +197,12 @@ impl Send {
             Some(field) => Some(key_of(&body, field)?),
             None => self.key.clone(),
         };
-        // A child's id is made of its parent, its task and its arguments, so that it is the same at every attempt.
-        let id = parent
-            .map(|parent| parent.id.derive(&self.task).derive(&String::from_utf8_lossy(&body)));
+        // A child's id is made of all that tells it from its parent's other children, so that it is the same at every attempt.
+        let id = parent.map(|parent| {
+            let (queue, key) = (self.queue.as_str(), key.as_deref().unwrap_or_default());
+            let body = String::from_utf8_lossy(&body);
+            [queue, &self.task, key, &body].into_iter().fold(parent.id, |id, part| id.derive(part))
+        });
         let envelope = Envelope::new(&self.task, body).map_err(|error| error.to_string())?;
         let priority = Priority::new(self.priority).map_err(|error| error.to_string())?;
         let mut message = envelope.into_message().with_priority(priority).with_delay(self.delay);

@@ -7,7 +7,7 @@ use handover::{Client, ErrorKind, Fate, Message, QueueName, Result, Sent};
 use serde_json::json;
 
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, is_closed_stdout};
 use crate::output::{Live, Output};
 
 /// The most jobs in one batch.
@@ -22,6 +22,8 @@ pub(super) struct Sender {
     queue: QueueName,
     batch_max: usize,
     sent: u64,
+    /// Nobody reads the ids any more.
+    muted: bool,
 }
 
 impl Sender {
@@ -37,7 +39,7 @@ impl Sender {
             usize::try_from(capacity / 2).unwrap_or(usize::MAX).clamp(1, BATCH_MAX)
         });
         let batch_max = if half < broker_max { half } else { broker_max };
-        Self { out, live: out.live(0), client, queue, batch_max, sent: 0 }
+        Self { out, live: out.live(0), client, queue, batch_max, sent: 0, muted: false }
     }
 
     /// The most jobs that are worth reading together.
@@ -64,8 +66,8 @@ impl Sender {
             // Who has waited in vain does not wait once more for each half.
             match self.send_batch(batch, if waited { Some(Duration::ZERO) } else { None }).await {
                 Ok(sent) => {
-                    self.print(batch, &sent)?;
                     self.sent += batch.len() as u64;
+                    self.tell(batch, &sent)?;
                     rest = after;
                 }
                 Err(error) if error.kind() == ErrorKind::Full && batch.len() > 1 => {
@@ -100,6 +102,18 @@ impl Sender {
                 }
             }
         }
+    }
+
+    /// Prints the ids. Who does not want to read them any more still wants the jobs sent.
+    fn tell(&mut self, batch: &[Message], sent: &Sent) -> std::result::Result<(), Failure> {
+        if self.muted {
+            return Ok(());
+        }
+        match self.print(batch, sent) {
+            Err(error) if is_closed_stdout(&error) => self.muted = true,
+            printed => printed.map_err(|error| Failure::from(error).after(&self.so_far()))?,
+        }
+        Ok(())
     }
 
     fn print(&self, batch: &[Message], sent: &Sent) -> Result<()> {

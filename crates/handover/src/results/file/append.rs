@@ -210,6 +210,13 @@ impl Store {
                 .fact("queue", log)
                 .fact("files", number));
             }
+            // A file that is rotated is never cut again: all of it must be on the disk before it has its last name.
+            let full = self
+                .layout
+                .access()
+                .open(&path)
+                .map_err(|error| unavailable("open", &path, error))?;
+            self.hands.sync(&full).map_err(|error| unavailable("sync", &path, error))?;
             let to = self.layout.path(log, Some(number));
             fs::rename(&path, &to).map_err(|error| unavailable("rename", &to, error))?;
             self.segment_mut(id).life = Life::Read;
