@@ -75,6 +75,8 @@ pub(crate) struct Writer<'c> {
     /// After a failure the file is left alone until then, unless somebody asks or rings: what is overdue stays overdue, and
     /// would be tried again and again without a pause.
     rest_until: Option<Instant>,
+    /// Closed in this process: a call that came past the check in time can still arrive late, and would wait for nobody.
+    hushed: Vec<Side>,
     /// While the disk is full, the parts of the work do not share a transaction.
     apart_until: Option<Instant>,
     /// How large the file may become, in pages, where it has such a limit.
@@ -106,6 +108,7 @@ impl<'c> Writer<'c> {
             forget_at: Some(0),
             look_at: None,
             rest_until: None,
+            hushed: Vec::new(),
             apart_until: None,
             pages_max: (pages_max < NO_LIMIT).then_some(pages_max),
             limited_to: Some(pages_max),
@@ -219,6 +222,9 @@ impl<'c> Writer<'c> {
         self.returned.append(&mut self.post.inbox.take_returned());
         for op in ops {
             match op {
+                op if op.side().is_some_and(|side| self.hushed.contains(&side)) => {
+                    op.fail(&closed());
+                }
                 Op::Await(op) => round.awaits.push(op),
                 Op::Hush(side, reply) => round.hushes.push((side, reply)),
                 Op::Bell | Op::Nudge => {}
@@ -345,6 +351,9 @@ impl<'c> Writer<'c> {
         for (side, reply) in hushes {
             for gone in self.waiters.drop_side(side == Side::Results) {
                 gone.into_op().fail(&closed());
+            }
+            if !self.hushed.contains(&side) {
+                self.hushed.push(side);
             }
             _ = reply.send(Ok(()));
         }

@@ -90,6 +90,15 @@ pub(crate) enum Part {
 }
 
 impl Op {
+    /// Whose operation it is; none where it is the writer's own.
+    pub(crate) fn side(&self) -> Option<Side> {
+        match self {
+            Self::Put(..) | Self::Await(_) | Self::Forget(..) => Some(Side::Results),
+            Self::Bell | Self::Nudge | Self::Hush(..) => None,
+            _ => Some(Side::Broker),
+        }
+    }
+
     /// With what it shares a transaction while the disk is full.
     pub(crate) fn part(&self) -> Part {
         match self {

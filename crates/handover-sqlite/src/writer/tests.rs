@@ -220,3 +220,22 @@ fn those_who_wait_keep_their_place_when_the_disk_is_full() {
     assert_eq!(unpacked(first_got).len(), 1);
     assert!(second_got.try_recv().is_err());
 }
+
+#[test]
+fn a_call_that_arrives_after_its_side_was_closed_is_told_so_and_the_other_side_goes_on() {
+    let desk = Desktop::new();
+    let connection = desk.connect();
+    let mut writer = desk.writer(&connection);
+    desk.declare(&mut writer, 10);
+    let (reply, hushed) = oneshot::channel();
+    writer.group(vec![Op::Hush(Side::Broker, reply)]);
+    told(hushed).unwrap();
+    let (receive, received) = desk.receive(1, Duration::from_secs(60));
+    writer.group(vec![receive]);
+    assert_eq!(told(received).err().unwrap().kind(), ErrorKind::Closed);
+    let (reply, mut waited) = oneshot::channel();
+    let deadline = clock::after(Duration::from_secs(60));
+    let id = handover::JobId::new();
+    writer.group(vec![Op::Await(AwaitOp { id, deadline, reply })]);
+    assert!(waited.try_recv().is_err(), "it waits");
+}
