@@ -65,7 +65,7 @@ struct Crawl {
 }
 
 impl Crawl {
-    fn start(&self) -> Child {
+    fn start(&self, out: &str) -> Child {
         Command::new(env!("CARGO_BIN_EXE_handover"))
             .current_dir(self.folder.path())
             .args([
@@ -79,7 +79,7 @@ impl Crawl {
                 "0",
             ])
             .args(["--capacity", &CAPACITY.to_string(), "--concurrency", &CONCURRENCY.to_string()])
-            .args(["--lease", "1s", "--out", "pages.jsonl", "--field", "heading=h1", "--json"])
+            .args(["--lease", "1s", "--out", out, "--field", "heading=h1", "--json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -118,7 +118,7 @@ fn a_crawl_that_is_killed_and_started_again_finds_every_page_once() {
     let crawl = Crawl { folder: tempfile::tempdir().unwrap() };
 
     // Killed when a third of the pages is there; no signal but the file itself says when.
-    let mut first = crawl.start();
+    let mut first = crawl.start("pages.jsonl");
     let deadline = clock::now() + Duration::from_secs(120);
     while crawl.lines() < expected.len() / 3 {
         assert!(clock::now() < deadline, "no {} pages in two minutes", expected.len() / 3);
@@ -129,7 +129,7 @@ fn a_crawl_that_is_killed_and_started_again_finds_every_page_once() {
     first.wait().unwrap();
     let before = crawl.lines();
 
-    let second = crawl.start().wait_with_output().unwrap();
+    let second = crawl.start("pages.jsonl").wait_with_output().unwrap();
     assert!(second.status.success(), "{second:?}");
     let summary = String::from_utf8(second.stdout).unwrap();
     let summary: serde_json::Value = serde_json::from_str(summary.lines().last().unwrap()).unwrap();
