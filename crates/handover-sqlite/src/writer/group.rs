@@ -126,6 +126,16 @@ impl Desk<'_> {
         tx.give_back(receipts)
     }
 
+    /// Goes on in these queues with what was more than one transaction's work.
+    pub(crate) fn go_on(
+        &mut self,
+        tx: &mut Tx<'_, '_>,
+        queues: &HashSet<QueueName>,
+    ) -> rusqlite::Result<()> {
+        queues.iter().try_for_each(|queue| sweep(tx, std::slice::from_ref(queue)))?;
+        self.serve_all(tx, queues)
+    }
+
     /// Lets those go on who can: in these queues, and in every queue whose jobs moved in this transaction.
     pub(crate) fn serve_all(
         &mut self,

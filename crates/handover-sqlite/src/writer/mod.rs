@@ -85,8 +85,8 @@ pub(crate) struct Writer<'c> {
     limited_to: Option<u32>,
     /// Leases to be given back: kept until that is committed.
     returned: Vec<Receipt>,
-    /// A chore goes on in the next transaction.
-    again: bool,
+    /// In these a chore goes on in the next transaction.
+    again: HashSet<QueueName>,
     listening: bool,
     data_version: i64,
 }
@@ -113,7 +113,7 @@ impl<'c> Writer<'c> {
             pages_max: (pages_max < NO_LIMIT).then_some(pages_max),
             limited_to: Some(pages_max),
             returned: Vec::new(),
-            again: false,
+            again: HashSet::new(),
             listening: false,
             data_version: 0,
         })
@@ -164,7 +164,7 @@ impl<'c> Writer<'c> {
 
     /// When to wake without being asked.
     fn wake_at(&mut self) -> Option<Instant> {
-        if self.again || !self.returned.is_empty() {
+        if !self.again.is_empty() || !self.returned.is_empty() {
             return Some(self.rest_until.unwrap_or_else(clock::now));
         }
         if self.waiters.is_empty() {
@@ -232,6 +232,7 @@ impl<'c> Writer<'c> {
             }
         }
         if round.look {
+            self.post.bell.renew(&self.post.inbox);
             self.dues.clear();
             self.look_at = Some(clock::now() + TICK);
             match self.work_in_file() {
@@ -242,8 +243,10 @@ impl<'c> Writer<'c> {
                 Err(_) => self.rest(),
             }
         }
-        let again = std::mem::take(&mut self.again);
-        if again || !round.work.is_empty() || !self.returned.is_empty() || !round.queues.is_empty()
+        if !self.again.is_empty()
+            || !round.work.is_empty()
+            || !self.returned.is_empty()
+            || !round.queues.is_empty()
         {
             self.transaction(&mut round);
         }

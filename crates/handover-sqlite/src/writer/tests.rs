@@ -239,3 +239,30 @@ fn a_call_that_arrives_after_its_side_was_closed_is_told_so_and_the_other_side_g
     writer.group(vec![Op::Await(AwaitOp { id, deadline, reply })]);
     assert!(waited.try_recv().is_err(), "it waits");
 }
+
+#[test]
+fn what_is_more_than_one_transaction_can_move_goes_on_in_the_next_without_being_asked() {
+    let desk = Desktop::new();
+    let connection = desk.connect();
+    let mut writer = desk.writer(&connection);
+    desk.declare(&mut writer, 100_000);
+    let soon = Duration::from_millis(1);
+    for _ in 0..6 {
+        let batch: Vec<Message> =
+            messages(1000).into_iter().map(|one| one.with_delay(soon)).collect();
+        writer.group(vec![desk.send(&batch, Duration::ZERO).0]);
+    }
+    let due = clock::wall_ms() + 2;
+    while clock::wall_ms() <= due {}
+    let (reply, swept) = oneshot::channel();
+    writer.group(vec![Op::Sweep(vec![desk.queue.clone()], reply)]);
+    told(swept).unwrap();
+    let ready = || -> i64 {
+        connection.query_row("SELECT ready FROM queue", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(ready(), 5000);
+    assert!(writer.wake_at().is_some_and(|at| at <= clock::now()));
+    writer.group(Vec::new());
+    assert_eq!(ready(), 6000);
+    assert!(writer.wake_at().is_none());
+}

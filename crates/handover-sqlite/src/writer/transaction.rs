@@ -211,6 +211,9 @@ impl Writer<'_> {
             for op in work.by_ref() {
                 desk.execute(&mut tx, op)?;
             }
+            if chores && !self.again.is_empty() {
+                desk.go_on(&mut tx, &self.again)?;
+            }
             desk.serve_all(&mut tx, queues)?;
             if chores && forget_at.is_some_and(|at| at <= tx.now) {
                 forget_at = tx.forget()?;
@@ -221,13 +224,16 @@ impl Writer<'_> {
         self.forget_at = forget_at;
         if chores {
             self.returned.clear();
+            self.again.clear();
         }
         Ok(committed)
     }
 
     fn learn(&mut self, committed: &Committed) {
         self.post.who = committed.who.clone();
-        self.again |= committed.again;
+        if committed.again {
+            self.again.extend(committed.queues.iter().map(|queue| queue.name.clone()));
+        }
         for queue in &committed.queues {
             self.levels.insert(queue.name.clone(), queue.level);
             if queue.changed {
