@@ -28,6 +28,7 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// This process's bell, and the way to everybody else's.
 pub(crate) struct Bell {
+    database: PathBuf,
     folder: PathBuf,
     own: Option<platform::Own>,
     /// Somebody waits and cannot be rung.
@@ -38,14 +39,17 @@ pub(crate) struct Bell {
 impl Bell {
     /// For this database file, by its full path. Nothing is bound yet.
     pub(crate) fn new(database: &Path) -> Self {
-        let folder = folder(database);
-        Self { ringer: platform::Ringer::new(), folder, own: None, deaf: false }
+        let (database, folder) = (database.to_owned(), folder(database));
+        Self { ringer: platform::Ringer::new(), database, folder, own: None, deaf: false }
     }
 
     /// From now on, others can ring this process.
     pub(crate) fn listen(&mut self, inbox: &Arc<Inbox>) {
-        match platform::Own::bind(&self.folder, Arc::clone(inbox)) {
-            Ok(own) => self.own = Some(own),
+        match platform::Own::bind(&self.folder, &self.database, Arc::clone(inbox)) {
+            Ok(own) => {
+                self.own = Some(own);
+                self.deaf = false;
+            }
             Err(error) => {
                 tracing::warn!(
                     folder = %self.folder.display(), %error,
@@ -53,6 +57,14 @@ impl Bell {
                 );
                 self.deaf = true;
             }
+        }
+    }
+
+    /// Hangs the bell up again where somebody took it away. To be asked before a look: what came before is found by that.
+    pub(crate) fn renew(&mut self, inbox: &Arc<Inbox>) {
+        if let Some(lost) = self.own.take_if(|own| !own.hangs(&self.folder)) {
+            lost.close(&self.folder);
+            self.listen(inbox);
         }
     }
 

@@ -23,11 +23,15 @@ impl Ringer {
 pub(crate) enum Own {}
 
 impl Own {
-    pub(crate) fn bind(_folder: &Path, _inbox: Arc<Inbox>) -> io::Result<Self> {
+    pub(crate) fn bind(_folder: &Path, _database: &Path, _inbox: Arc<Inbox>) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(crate) fn name(&self) -> &str {
+        match *self {}
+    }
+
+    pub(crate) fn hangs(&self, _folder: &Path) -> bool {
         match *self {}
     }
 

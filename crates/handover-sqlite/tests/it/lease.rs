@@ -1,4 +1,4 @@
-//! Who may end or change a lease, and who hears of it.
+//! Who may end or change a lease, who hears of it, and a bell that was lost.
 
 use std::time::Duration;
 
@@ -31,6 +31,25 @@ async fn a_lease_that_is_made_shorter_wakes_those_who_sleep_until_its_end() {
 }
 
 #[tokio::test]
+async fn a_bell_that_somebody_took_away_is_hung_up_again_at_the_next_tick() {
+    let bench = Bench::new();
+    let (file, first) = bench.broker(10).await;
+    let second = bench.open().broker();
+    let queues = [bench.queue.clone()];
+    let mut asleep = second.receive(&queues, Ask::new(1).wait(PATIENCE).lease(PATIENCE));
+    assert!(poll_once(&mut asleep).await.is_none());
+    let folder = bench.folder.path().join("handover.db-bell");
+    let hung_up = || std::fs::read_dir(&folder).map_or(0, Iterator::count);
+    until("it can be rung", || hung_up() == 1).await;
+    std::fs::remove_dir_all(&folder).unwrap();
+    until("it can be rung again", || hung_up() == 1).await;
+    assert_eq!(file.stats().rings, 0);
+    bench.send(&first, "hello").await;
+    assert_eq!(asleep.await.unwrap().len(), 1);
+    assert_eq!(file.stats().rings, 1);
+}
+
+#[tokio::test]
 async fn a_receipt_with_another_jobs_place_or_id_ends_nothing_in_a_batch_as_alone() {
     let bench = Bench::new();
     let (_file, broker) = bench.broker(10).await;
@@ -49,8 +68,12 @@ async fn a_receipt_with_another_jobs_place_or_id_ends_nothing_in_a_batch_as_alon
     let forgeries = [
         forged(|index, receipt, own| receipt.id = own[(index + 1) % 3].id),
         forged(|index, receipt, own| receipt.handle.clone_from(&own[(index + 1) % 3].handle)),
-        forged(|index, receipt, _| receipt.handle = (i64::MAX - index as i64).to_string()),
-        forged(|index, receipt, _| receipt.handle = (i64::MIN + index as i64).to_string()),
+        forged(|index, receipt, _| {
+            receipt.handle = (i64::MAX - i64::try_from(index).unwrap()).to_string()
+        }),
+        forged(|index, receipt, _| {
+            receipt.handle = (i64::MIN + i64::try_from(index).unwrap()).to_string()
+        }),
         forged(|index, receipt, _| receipt.token = u64::MAX - index as u64),
     ];
     for receipts in forgeries {
