@@ -21,16 +21,17 @@ use crate::writer::op::{Op, Side};
 const SWEEPS_MAX: usize = 1000;
 
 impl SqliteBroker {
-    /// Looks, once no job of `queues` (all where that says `None`) is overdue.
+    /// Looks, once no job of `queue` (of any where that says `None`) is overdue that was so when the look was asked for.
     pub(crate) async fn look<T: Send + 'static>(
         &self,
         queue: Option<QueueName>,
         work: impl Fn(&Connection, i64) -> Outcome<T> + Clone + Send + 'static,
     ) -> Result<T> {
+        // One moment for all rounds: what becomes overdue meanwhile is not waited for, or a busy queue would never be seen.
+        let now = to_sql(wall_ms());
         for _ in 0..SWEEPS_MAX {
             let (work, queue) = (work.clone(), queue.clone());
             let look = move |connection: &Connection| {
-                let now = to_sql(wall_ms());
                 let snapshot = connection.unchecked_transaction()?;
                 let overdue = view::overdue(&snapshot, queue.as_ref(), now)?;
                 if overdue.is_empty() {
@@ -45,7 +46,7 @@ impl SqliteBroker {
                 }
             }
         }
-        self.shared.read(Side::Broker, move |connection| work(connection, to_sql(wall_ms()))).await
+        self.shared.read(Side::Broker, move |connection| work(connection, now)).await
     }
 
     /// The queue of a stored job.
