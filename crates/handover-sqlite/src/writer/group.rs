@@ -108,6 +108,9 @@ impl Desk<'_> {
         if op.reply.is_closed() {
             return Ok(());
         }
+        for queue in &op.queues {
+            self.serve_receives(tx, queue)?; // they came before
+        }
         match tx.receive(&op.queues, op.max, op.lease_ms) {
             Ok(handed) if handed.is_empty() && !op.wait.is_zero() => {
                 self.waiters.enter_receive(op);

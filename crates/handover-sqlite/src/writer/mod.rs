@@ -233,7 +233,6 @@ impl<'c> Writer<'c> {
         }
         if round.look {
             self.post.bell.renew(&self.post.inbox);
-            self.post.bell.renew(&self.post.inbox);
             self.dues.clear();
             self.look_at = Some(clock::now() + TICK);
             match self.work_in_file() {

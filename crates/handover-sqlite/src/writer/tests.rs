@@ -266,3 +266,20 @@ fn what_is_more_than_one_transaction_can_move_goes_on_in_the_next_without_being_
     assert_eq!(ready(), 6000);
     assert!(writer.wake_at().is_none());
 }
+
+#[test]
+fn a_receive_that_waits_is_served_before_one_that_comes_with_the_work() {
+    let desk = Desktop::new();
+    let connection = desk.connect();
+    let mut writer = desk.writer(&connection);
+    desk.declare(&mut writer, 10);
+    let patience = Duration::from_secs(60);
+    let (first, first_got) = desk.receive(1, patience);
+    writer.group(vec![first]);
+    let (second, mut second_got) = desk.receive(1, patience);
+    let (third, third_got) = desk.receive(1, Duration::ZERO);
+    writer.group(vec![desk.send(&messages(1), Duration::ZERO).0, second, third]);
+    assert_eq!(unpacked(first_got).len(), 1);
+    assert!(second_got.try_recv().is_err(), "it waits");
+    assert_eq!(unpacked(third_got).len(), 0);
+}
