@@ -325,10 +325,14 @@ pub(crate) fn explain(
 fn before(connection: &Connection, row: &Row, job: &JobInfo, seq: i64) -> Result<i64> {
     connection
         .prepare_cached(
-            "SELECT count(*) FROM (SELECT 1 FROM job INDEXED BY job_ready WHERE queue = ?1 AND state = 0
-             AND (priority > ?2 OR (priority = ?2 AND seq < ?3)) LIMIT ?4)",
+            "SELECT (SELECT count(*) FROM (SELECT 1 FROM job INDEXED BY job_ready
+                WHERE queue = ?1 AND state = 0 AND priority > ?2 LIMIT ?4))
+             + (SELECT count(*) FROM (SELECT 1 FROM job INDEXED BY job_ready
+                WHERE queue = ?1 AND state = 0 AND priority = ?2 AND seq < ?3 LIMIT ?4))",
         )?
-        .query_row(params![row.id, job.message.priority.level(), seq, COUNT_MAX + 1], |row| row.get(0))
+        .query_row(params![row.id, job.message.priority.level(), seq, COUNT_MAX + 1], |row| {
+            row.get(0)
+        })
 }
 
 /// The job whose turn it is among those with a key.
