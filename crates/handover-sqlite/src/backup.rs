@@ -37,10 +37,11 @@ impl SqliteFile {
     /// copy does not pass its check.
     pub fn backup(&self, to: impl AsRef<Path>, progress: impl FnMut(Progress)) -> Result<()> {
         let to = to.as_ref();
+        patience::limit(self.shared.reader.busy_wait_max());
         let made = check(to).and_then(|part| {
             let copied = copy(&self.shared.path, &part, progress).and_then(|()| finish(&part, to));
             if copied.is_err() {
-                _ = std::fs::remove_file(&part); // the error of the copy is the one to tell
+                clean_up(&part);
             }
             copied
         });
@@ -63,6 +64,15 @@ fn check(to: &Path) -> Result<PathBuf> {
     let mut part = name.to_owned();
     part.push(format!(".{}.part", std::process::id()));
     Ok(to.with_file_name(part))
+}
+
+/// Removes what a failed copy has left.
+fn clean_up(part: &Path) {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        let mut name = part.as_os_str().to_owned();
+        name.push(suffix);
+        _ = std::fs::remove_file(name); // the error of the copy is the one to tell
+    }
 }
 
 fn copy(from: &Path, part: &Path, mut progress: impl FnMut(Progress)) -> Result<()> {
@@ -127,9 +137,8 @@ fn finish(part: &Path, to: &Path) -> Result<()> {
             }
         })
         .map_err(io)?;
-    if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty())
-        && let Ok(folder) = std::fs::File::open(folder)
-    {
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Ok(folder) = std::fs::File::open(folder.unwrap_or(Path::new("."))) {
         _ = folder.sync_all(); // not every file system can sync a folder
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The doctor: what is the matter with a file, as findings that a person or a program can read. It changes nothing.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::error::from_sqlite;
 use crate::open::{SqliteFile, host};
 use crate::sql::queue::Row;
 use crate::sql::state::{code, from_sql, to_sql};
-use crate::{bell, schema, view};
+use crate::{bell, patience, schema, view};
 
 /// A lease that ran out longer ago than this and was not taken again means that nobody works on the queue.
 const LONG_OVER: Duration = Duration::from_secs(10 * 60);
@@ -98,6 +99,7 @@ impl SqliteFile {
     /// # Errors
     /// `Unavailable` where the file cannot be read at all. What is wrong inside is a finding and no error.
     pub fn doctor(&self) -> Result<Report> {
+        patience::limit(self.shared.reader.busy_wait_max());
         examine(&self.shared.path).map_err(|error| error.operation("doctor"))
     }
 }
@@ -199,15 +201,18 @@ fn references(connection: &Connection, report: &mut Report) -> rusqlite::Result<
 }
 
 fn counters(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let mut count =
+        connection.prepare("SELECT queue, state, count(*) FROM job GROUP BY queue, state")?;
+    let counted: HashMap<(i64, i64), i64> = count
+        .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
     let mut wrong = 0;
     for row in view::rows(connection)? {
         for state in JobState::ALL {
-            let counted: i64 = connection
-                .prepare_cached("SELECT count(*) FROM job WHERE queue = ?1 AND state = ?2")?
-                .query_row([row.id, code(state)], |row| row.get(0))?;
-            if counted != row.count(state) {
+            let (said, counted) = (row.count(state), counted.get(&(row.id, code(state))));
+            let counted = counted.copied().unwrap_or(0);
+            if counted != said {
                 wrong += 1;
-                let said = row.count(state);
                 report.say(
                     Severity::Error,
                     "counters",

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::error::closed;
 use crate::writer::no_thread;
-use crate::{connect, patience};
+use crate::{connect, patience, schema};
 
 /// Looks that wait for the one before.
 const LOOKS_MAX: usize = 64;
@@ -31,6 +31,11 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(path: &Path, busy_wait_max: Duration) -> Self {
         Self { path: path.to_owned(), busy_wait_max, running: Mutex::default() }
+    }
+
+    /// How long a look waits while other processes keep the file busy.
+    pub(crate) fn busy_wait_max(&self) -> Duration {
+        self.busy_wait_max
     }
 
     /// Does `work` on the reader's thread.
@@ -91,7 +96,8 @@ fn run(path: &Path, busy_wait_max: Duration, looks: &Receiver<Look>) {
             }
         }
         if let Some(connection) = &connection {
-            look(Ok(connection));
+            // Another process may have brought the file to a format that this one would misread.
+            look(schema::look(connection).map(|_| connection));
         }
     }
 }

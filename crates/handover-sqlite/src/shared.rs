@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) result_caps: ResultCaps,
     pub(crate) counters: Arc<Counters>,
     inbox: Arc<Inbox>,
-    reader: Reader,
+    pub(crate) reader: Reader,
     sides: Sides,
     stopped: watch::Receiver<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,

@@ -48,8 +48,11 @@ fn a_file_of_a_newer_format_is_refused_and_both_versions_are_named() {
 async fn a_process_that_has_the_file_open_stops_when_another_brings_it_to_a_newer_format() {
     let bench = Bench::new();
     let (_file, broker) = bench.broker(10).await;
+    broker.queues().await.unwrap();
     let newer = Connection::open(bench.path()).unwrap();
     newer.pragma_update(None, "user_version", 7).unwrap();
+    let error = broker.queues().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
     let error = handover::BrokerExt::send_one(
         &broker,
         &bench.queue,

@@ -67,6 +67,21 @@ async fn a_backup_never_overwrites() {
 }
 
 #[tokio::test]
+async fn a_backup_that_fails_leaves_nothing_behind() {
+    let bench = Bench::new();
+    let (file, broker) = bench.broker(10).await;
+    bench.send(&broker, "a").await;
+    let copy = bench.folder.path().join("copy.db");
+    // Somebody else takes the name while the copy is made.
+    let error = file.backup(&copy, |_| std::fs::write(&copy, "theirs").unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert_eq!(std::fs::read_to_string(&copy).unwrap(), "theirs");
+    let names = std::fs::read_dir(bench.folder.path()).unwrap();
+    let left: Vec<_> = names.map(|name| name.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains(".part")), "{left:?}");
+}
+
+#[tokio::test]
 async fn the_doctor_finds_nothing_in_a_healthy_file_and_describes_it() {
     let bench = Bench::new();
     let (file, broker) = bench.broker(10).await;
