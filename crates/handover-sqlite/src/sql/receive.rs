@@ -47,6 +47,11 @@ impl Handed {
         Ok(delivery)
     }
 
+    /// The size of the body.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.as_ref().map_or(0, Vec::len)
+    }
+
     /// The proof of this lease, to give it back.
     pub(crate) fn receipt(&self) -> Receipt {
         receipt(self.queue.clone(), self.id, self.token, self.seq)

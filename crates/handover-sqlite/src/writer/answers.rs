@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use handover::{Error, Result, Sent};
 
-use super::op::{Inbox, Op, Parcelled, ReceiveOp, Reply, SendOp};
+use super::GROUP_BYTES_MAX;
+use super::op::{Inbox, Op, Parcelled, ROW_BYTES, ReceiveOp, Reply, SendOp};
 use super::waiters::{Ticket, WaitingSend};
 use crate::sql::receive::Handed;
 
@@ -50,13 +51,22 @@ impl Undone {
 
 /// What is kept until the transaction has ended.
 #[derive(Default)]
-pub(crate) struct Answers(Vec<Answer>);
+pub(crate) struct Answers {
+    all: Vec<Answer>,
+    /// How much they hand out, in bytes.
+    handed_bytes: usize,
+}
 
 /// Tells the caller how it ended; or for `None` tells nothing, and gives back what was asked.
 type Answer = Box<dyn FnOnce(Option<End<'_>>) -> Option<Undone>>;
 
 // A caller that is gone needs no answer: what sending one comes to is ignored throughout.
 impl Answers {
+    /// So much was handed out that the rest is left to the next transaction.
+    pub(crate) fn is_full(&self) -> bool {
+        self.handed_bytes >= GROUP_BYTES_MAX
+    }
+
     /// Keeps the answer of a piece of work. Where the file failed, the transaction will fail, and this caller is told so
     /// with all others. `undo` makes the operation again.
     pub(crate) fn keep<T: 'static>(
@@ -66,7 +76,7 @@ impl Answers {
         undo: impl FnOnce(Reply<T>) -> Op + 'static,
     ) -> rusqlite::Result<()> {
         let (answer, failed) = split(outcome);
-        self.0.push(Box::new(move |end| match end {
+        self.all.push(Box::new(move |end| match end {
             Some(end) => {
                 _ = reply.send(end.tell(answer));
                 None
@@ -84,7 +94,7 @@ impl Answers {
         place: Option<(Ticket, Error)>,
     ) -> rusqlite::Result<()> {
         let (answer, failed) = split(outcome);
-        self.0.push(Box::new(move |end| match (end, place) {
+        self.all.push(Box::new(move |end| match (end, place) {
             (Some(end), _) => {
                 _ = op.reply.send(end.tell(answer));
                 None
@@ -105,8 +115,10 @@ impl Answers {
         inbox: &Arc<Inbox>,
     ) -> rusqlite::Result<()> {
         let (handed, failed) = split(handed.map(Ok));
+        let sizes = handed.iter().flatten().map(|one| ROW_BYTES.saturating_add(one.bytes()));
+        self.handed_bytes = sizes.fold(self.handed_bytes, usize::saturating_add);
         let inbox = Arc::clone(inbox);
-        self.0.push(Box::new(move |end| match (end, place) {
+        self.all.push(Box::new(move |end| match (end, place) {
             (Some(End::RolledBack(error)), _) => {
                 _ = op.reply.send(Err(error.duplicate()));
                 None
@@ -123,14 +135,14 @@ impl Answers {
 
     /// Answers everybody: with what was kept, or with why the transaction failed.
     pub(crate) fn deliver(self, end: End<'_>) {
-        for answer in self.0 {
+        for answer in self.all {
             answer(Some(end));
         }
     }
 
     /// Answers nobody, and gives back what was asked.
     pub(crate) fn undo(self) -> impl Iterator<Item = Undone> {
-        self.0.into_iter().filter_map(|answer| answer(None))
+        self.all.into_iter().filter_map(|answer| answer(None))
     }
 }
 

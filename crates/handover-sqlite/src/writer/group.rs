@@ -47,6 +47,12 @@ impl Desk<'_> {
         }
     }
 
+    /// Serves who has waited for what this operation would take.
+    pub(crate) fn serve_before(&mut self, tx: &mut Tx<'_, '_>, next: &Op) -> rusqlite::Result<()> {
+        let Op::Receive(next) = next else { return Ok(()) };
+        next.queues.iter().try_for_each(|queue| self.serve_receives(tx, queue))
+    }
+
     /// Does what a person asked for.
     fn steer(&mut self, tx: &mut Tx<'_, '_>, op: Op) -> rusqlite::Result<()> {
         let answers = &mut *self.answers;
@@ -107,9 +113,6 @@ impl Desk<'_> {
     fn receive(&mut self, tx: &mut Tx<'_, '_>, op: Box<ReceiveOp>) -> rusqlite::Result<()> {
         if op.reply.is_closed() {
             return Ok(());
-        }
-        for queue in &op.queues {
-            self.serve_receives(tx, queue)?; // they came before
         }
         match tx.receive(&op.queues, op.max, op.lease_ms) {
             Ok(handed) if handed.is_empty() && !op.wait.is_zero() => {
@@ -201,6 +204,10 @@ impl Desk<'_> {
                 continue;
             }
             if !tx.has_work(queue)? {
+                break;
+            }
+            if self.answers.is_full() {
+                tx.again = true;
                 break;
             }
             let handed = tx.receive(&op.queues, op.max, op.lease_ms);

@@ -38,7 +38,7 @@ use crate::sql::{Identity, results};
 
 /// The most operations in one transaction.
 const GROUP_OPS_MAX: usize = 1024;
-/// A transaction takes no further operation once it has this much to write, in bytes.
+/// A transaction takes no further operation once it has this much to write, or has handed out this much, in bytes.
 const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// While somebody waits, the file is looked at this often even if nobody rings.
 const TICK: Duration = Duration::from_secs(5);
@@ -153,7 +153,7 @@ impl<'c> Writer<'c> {
         }
         let (mut group, mut bytes) = (Vec::new(), 0);
         while let Some(op) = self.pending.pop_front() {
-            bytes += op.bytes();
+            bytes = op.bytes().saturating_add(bytes);
             group.push(op);
             if bytes >= GROUP_BYTES_MAX {
                 break;

@@ -17,6 +17,11 @@ use crate::sql::send::Batch;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
 
+/// What changing one row writes beside its body, in bytes, in the table and its indexes.
+pub(crate) const ROW_BYTES: usize = 256;
+/// The rows that a piece of long work is taken for.
+const PIECE_ROWS: usize = 1000;
+
 /// A batch to be stored. It stays whole until it is answered: it may have to wait.
 pub(crate) struct SendOp {
     /// Shared with the caller, so that its memory is given back on the caller's thread and not on the writer's.
@@ -108,15 +113,22 @@ impl Op {
         }
     }
 
-    /// About how much it will write, in bytes.
+    /// About how much it may write, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Self::Send(op) => op.batch.bytes,
+        let (rows, bodies) = match self {
+            Self::Send(op) => (op.batch.parcels.len(), op.batch.bytes),
+            Self::Receive(op) => (op.max, 0),
+            Self::Settle(batch, _) => (batch.len(), 0),
+            Self::Extend(receipts, _, _) => (receipts.len(), 0),
             Self::Put(records, _) => {
-                records.iter().map(|record| record.output.as_ref().map_or(0, String::len)).sum()
+                let output = |record: &Record| record.output.as_ref().map_or(0, String::len);
+                (records.len(), records.iter().map(output).sum())
             }
-            _ => 0,
-        }
+            Self::Kick(..) | Self::Purge(..) => (PIECE_ROWS, 0),
+            Self::Sweep(queues, _) => (queues.len().saturating_mul(PIECE_ROWS), 0),
+            _ => (1, 0),
+        };
+        bodies.saturating_add(rows.saturating_mul(ROW_BYTES))
     }
 
     /// Tells the caller that it failed.

@@ -283,3 +283,45 @@ fn a_receive_that_waits_is_served_before_one_that_comes_with_the_work() {
     assert!(second_got.try_recv().is_err(), "it waits");
     assert_eq!(unpacked(third_got).len(), 0);
 }
+
+#[test]
+fn a_group_takes_no_more_than_it_can_write_however_small_its_messages_are() {
+    let desk = Desktop::new();
+    let connection = desk.connect();
+    let mut writer = desk.writer(&connection);
+    desk.declare(&mut writer, 1_000_000);
+    let ops: Vec<Op> = (0..300).map(|_| desk.send(&messages(1000), Duration::ZERO).0).collect();
+    writer.pending.extend(ops);
+    let group = writer.next_group().unwrap();
+    assert_eq!(group.len(), 65); // of 259 000 bytes or so each
+    assert_eq!(writer.pending.len(), 300 - 65);
+}
+
+#[test]
+fn receives_that_together_would_hand_out_too_much_are_left_to_the_next_transaction() {
+    let desk = Desktop::new();
+    let connection = desk.connect();
+    let mut writer = desk.writer(&connection);
+    desk.declare(&mut writer, 100);
+    let patience = Duration::from_secs(60);
+    let large = || Message::new(vec![7; 9 << 20]);
+    let mut answers = Vec::new();
+    let mut receive = |wait| {
+        let (receive, received) = desk.receive(3, wait);
+        answers.push(received);
+        receive
+    };
+    let waiting = (0..3).map(|_| receive(patience)).collect();
+    writer.group(waiting);
+    let (sends, _sent): (Vec<_>, Vec<_>) =
+        (0..3).map(|_| desk.send(&[large(), large()], Duration::ZERO)).unzip();
+    let ops = sends.into_iter().chain((0..2).map(|_| receive(Duration::ZERO))).collect();
+    writer.group(ops);
+    assert_eq!(writer.pending.len(), 2, "not before the third, which waits");
+    while !writer.pending.is_empty() {
+        let ops = writer.next_group().unwrap();
+        writer.group(ops);
+    }
+    let got: Vec<usize> = answers.into_iter().map(|answer| unpacked(answer).len()).collect();
+    assert_eq!(got, [1; 5]);
+}

@@ -97,7 +97,9 @@ impl Writer<'_> {
         let failed = match self.try_transaction(part, &mut work, queues, &mut answers) {
             Ok(done) => {
                 self.rest_until = None;
-                self.post.counters.operations.fetch_add(operations as u64, Ordering::Relaxed);
+                let done_now = operations - work.len();
+                self.post.counters.operations.fetch_add(done_now as u64, Ordering::Relaxed);
+                work.rev().for_each(|op| self.pending.push_front(op));
                 self.committed(done, answers, round);
                 return Ok(());
             }
@@ -208,8 +210,12 @@ impl Writer<'_> {
             if chores {
                 desk.give_back(&mut tx, &self.returned)?;
             }
-            for op in work.by_ref() {
-                desk.execute(&mut tx, op)?;
+            while let Some(next) = work.as_slice().first() {
+                desk.serve_before(&mut tx, next)?;
+                if desk.answers.is_full() {
+                    break;
+                }
+                work.next().map_or(Ok(()), |op| desk.execute(&mut tx, op))?;
             }
             if chores && !self.again.is_empty() {
                 desk.go_on(&mut tx, &self.again)?;
