@@ -325,3 +325,26 @@ fn receives_that_together_would_hand_out_too_much_are_left_to_the_next_transacti
     let got: Vec<usize> = answers.into_iter().map(|answer| unpacked(answer).len()).collect();
     assert_eq!(got, [1; 5]);
 }
+
+#[test]
+fn what_was_stored_unsynced_is_on_the_disk_before_a_resend_is_answered_as_synced() {
+    let mut desk = Desktop::new();
+    desk.options = SqliteOptions::default().durability(Durability::Buffered);
+    let (theirs, ours) = (desk.connect(), desk.connect());
+    let mut them = desk.writer(&theirs);
+    desk.declare(&mut them, 10);
+    let once = messages(1);
+    them.group(vec![desk.send(&once, Duration::ZERO).0]);
+    let commits =
+        || -> i64 { theirs.pragma_query_value(None, "data_version", |row| row.get(0)).unwrap() };
+    for (durability, writes) in [(Durability::Buffered, false), (Durability::Synced, true)] {
+        desk.options = SqliteOptions::default().durability(durability);
+        let mut us = desk.writer(&ours);
+        let before = commits();
+        let (send, sent) = desk.send(&once, Duration::ZERO);
+        us.group(vec![send]);
+        let sent = told(sent).unwrap();
+        assert_eq!((sent.fates, sent.durability), (vec![handover::Fate::Duplicate], durability));
+        assert_eq!(commits() != before, writes, "{durability:?}");
+    }
+}

@@ -179,11 +179,14 @@ impl Writer<'_> {
         self.limit_size(part)?;
         let synced = self.wants_sync(work.as_slice());
         self.synchronous(synced)?;
+        let changes = self.connection.total_changes();
         let committed = self.commit(part, work, queues, answers).inspect_err(|_| {
             roll_back(self.connection); // whatever failed: the lock must not be kept
         })?;
         self.learn(&committed);
-        let unconfirmed = if committed.level == Durability::Synced && !synced {
+        // A commit syncs the log only if it wrote something; and what a send found there already may not be on the disk yet.
+        let wrote = self.connection.total_changes() != changes;
+        let unconfirmed = if committed.level == Durability::Synced && !(synced && wrote) {
             self.sync_log().err().map(unconfirmed)
         } else {
             None
@@ -280,7 +283,8 @@ impl Writer<'_> {
     }
 
     /// Makes the disk have what was committed before: for the rare group that turned out to hold a `Synced` send after it had
-    /// begun as a `Buffered` one, because another process had just changed the queue. Any synced commit syncs the whole log.
+    /// begun as a `Buffered` one, because another process had just changed the queue; and for one that only found what
+    /// others had stored, perhaps unsynced. Any synced commit syncs the whole log.
     fn sync_log(&mut self) -> rusqlite::Result<()> {
         self.synchronous(true)?;
         let written = (|| {
