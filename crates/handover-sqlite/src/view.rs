@@ -38,7 +38,8 @@ pub(crate) fn overdue(
         None => rows(connection)?,
     };
     let mut ask = connection.prepare_cached(
-        "SELECT 1 FROM job INDEXED BY job_due WHERE queue = ?1 AND state IN (1, 2) AND due <= ?2 LIMIT 1",
+        "SELECT 1 FROM job INDEXED BY job_leased WHERE queue = ?1 AND state = 1 AND due <= ?2
+         UNION ALL SELECT 1 FROM job INDEXED BY job_delayed WHERE queue = ?1 AND state = 2 AND due <= ?2 LIMIT 1",
     )?;
     for row in rows.into_iter().filter(Row::has_clockwork) {
         if ask.exists([row.id, now])? {
@@ -184,23 +185,18 @@ fn sorted(
     let mut places: Vec<i64> = Vec::new();
     for state in states {
         let index = match state {
-            JobState::Ready => "job_ready WHERE queue = ?1 AND state = 0",
-            JobState::Leased | JobState::Delayed => {
-                "job_due WHERE queue = ?1 AND state IN (1, 2) AND state = ?3"
-            }
-            JobState::Held => {
-                "job_key WHERE queue = ?1 AND key IS NOT NULL AND state < 4 AND state = ?3"
-            }
-            _ => "job_aside WHERE queue = ?1 AND state >= 4 AND state = ?3",
+            JobState::Ready => "job_ready WHERE",
+            JobState::Leased => "job_leased WHERE",
+            JobState::Delayed => "job_delayed WHERE",
+            JobState::Held => "job_key WHERE key IS NOT NULL AND state < 4 AND",
+            _ => "job_aside WHERE state >= 4 AND",
         };
-        let mut find = connection
-            .prepare_cached(&format!("SELECT seq FROM job INDEXED BY {index} AND seq > ?2"))?;
-        find.raw_bind_parameter(1, queue)?;
-        find.raw_bind_parameter(2, after)?;
-        if *state != JobState::Ready {
-            find.raw_bind_parameter(3, code(*state))?;
-        }
-        let mut found = find.raw_query();
+        // The state is part of the text: SQLite must see that it is the one of the index.
+        let code = code(*state);
+        let mut find = connection.prepare_cached(&format!(
+            "SELECT seq FROM job INDEXED BY {index} state = {code} AND queue = ?1 AND seq > ?2"
+        ))?;
+        let mut found = find.query([queue, after])?;
         while let Some(columns) = found.next()? {
             places.push(columns.get(0)?);
         }

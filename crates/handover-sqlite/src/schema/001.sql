@@ -54,10 +54,11 @@ CREATE TABLE job (
     body     BLOB                                   -- NULL where it is in the table body
 ) STRICT;
 
-CREATE INDEX job_ready ON job(queue, priority DESC, seq) WHERE state = 0;
-CREATE INDEX job_due   ON job(queue, due)                WHERE state IN (1, 2);
-CREATE INDEX job_key   ON job(queue, key, seq)           WHERE key IS NOT NULL AND state < 4;
-CREATE INDEX job_aside ON job(queue, state, seq)         WHERE state >= 4;
+CREATE INDEX job_ready   ON job(queue, priority DESC, seq) WHERE state = 0;
+CREATE INDEX job_leased  ON job(queue, due)                WHERE state = 1;
+CREATE INDEX job_delayed ON job(queue, due)                WHERE state = 2;
+CREATE INDEX job_key     ON job(queue, key, seq)           WHERE key IS NOT NULL AND state < 4;
+CREATE INDEX job_aside   ON job(queue, state, seq)         WHERE state >= 4;
 
 CREATE TABLE body (
     seq   INTEGER PRIMARY KEY REFERENCES job(seq),

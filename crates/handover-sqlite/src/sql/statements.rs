@@ -75,7 +75,7 @@ statements! {
     job_done = "DELETE FROM job WHERE seq = ?1 AND queue = ?2 AND state = 1 AND token = ?3 AND due > ?4 AND id = ?5
         AND key IS NULL AND body IS NOT NULL";
     job_is = "SELECT 1 FROM job WHERE seq = ?1 AND id = ?2";
-    run_ids = "SELECT id FROM job WHERE seq BETWEEN ?1 AND ?2 AND queue = ?3 AND state = 1
+    run_ids = "SELECT id FROM job NOT INDEXED WHERE seq BETWEEN ?1 AND ?2 AND queue = ?3 AND state = 1
         AND token = seq + ?4 AND due > ?5 AND key IS NULL AND body IS NOT NULL ORDER BY seq";
     run_drop = "DELETE FROM job WHERE seq BETWEEN ?1 AND ?2";
     run_lease = "UPDATE job SET state = 1, due = ?3, attempt = attempt + 1, token = seq + ?4, owner = ?5
@@ -92,9 +92,11 @@ statements! {
     job_ran_out = "UPDATE job SET state = 0, reason = 'the lease of attempt ' || attempt || ' ran out before it was settled'
         WHERE seq = ?1";
 
-    due_list = "SELECT seq, state, due, key FROM job INDEXED BY job_due
-        WHERE queue = ?1 AND state IN (1, 2) AND due <= ?2 ORDER BY due LIMIT ?3";
-    due_next = "SELECT due FROM job INDEXED BY job_due WHERE queue = ?1 AND state IN (1, 2) ORDER BY due LIMIT 1";
+    due_list = "SELECT seq, state, due, key FROM job INDEXED BY job_leased WHERE queue = ?1 AND state = 1 AND due <= ?2
+        UNION ALL SELECT seq, state, due, key FROM job INDEXED BY job_delayed WHERE queue = ?1 AND state = 2 AND due <= ?2
+        ORDER BY due LIMIT ?3";
+    due_next = "SELECT due FROM job INDEXED BY job_leased WHERE queue = ?1 AND state = 1
+        UNION ALL SELECT due FROM job INDEXED BY job_delayed WHERE queue = ?1 AND state = 2 ORDER BY due LIMIT 1";
     key_active = "SELECT 1 FROM job INDEXED BY job_key
         WHERE queue = ?1 AND key = ?2 AND key IS NOT NULL AND state < 4 LIMIT 1";
     key_front = "SELECT seq, state, due FROM job INDEXED BY job_key

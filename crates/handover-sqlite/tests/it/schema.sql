@@ -72,9 +72,10 @@ CREATE TABLE result (
     until   INTEGER NOT NULL  -- kept until then, as whoever stored it was told
 ) STRICT;
 CREATE TABLE sqlite_sequence(name,seq);
-CREATE INDEX job_aside ON job(queue, state, seq)         WHERE state >= 4;
-CREATE INDEX job_due   ON job(queue, due)                WHERE state IN (1, 2);
-CREATE INDEX job_key   ON job(queue, key, seq)           WHERE key IS NOT NULL AND state < 4;
-CREATE INDEX job_ready ON job(queue, priority DESC, seq) WHERE state = 0;
+CREATE INDEX job_aside   ON job(queue, state, seq)         WHERE state >= 4;
+CREATE INDEX job_delayed ON job(queue, due)                WHERE state = 2;
+CREATE INDEX job_key     ON job(queue, key, seq)           WHERE key IS NOT NULL AND state < 4;
+CREATE INDEX job_leased  ON job(queue, due)                WHERE state = 1;
+CREATE INDEX job_ready   ON job(queue, priority DESC, seq) WHERE state = 0;
 CREATE INDEX result_outcome ON result(queue, n) WHERE status > 0;
 CREATE INDEX result_until   ON result(until);
