@@ -113,6 +113,8 @@ statements! {
     body_drop = "DELETE FROM body WHERE seq = ?1";
 
     result_get = concat!(result_columns!(), " WHERE id = ?1");
+    result_newer = "SELECT n, id FROM result WHERE n > ?1 ORDER BY n LIMIT ?2";
+    result_last = "SELECT coalesce(max(n), ?1) FROM result WHERE n > ?1";
     result_drop = "DELETE FROM result WHERE id = ?1";
     result_add = "INSERT INTO result (id, queue, task, status, attempt, token, output, reason, at_ms, took_ms, until)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";

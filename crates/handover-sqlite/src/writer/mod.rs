@@ -21,7 +21,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use handover::clock::{self, Instant};
-use handover::{Durability, Error, QueueName, Receipt, Result};
+use handover::{Durability, Error, JobId, QueueName, Receipt, Result};
 use handover_buffer::{Receiver, RecvTimeoutError};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -34,7 +34,7 @@ use crate::shared::Counters;
 use crate::sql::queue::Row;
 use crate::sql::state::to_sql;
 use crate::sql::statements::Statements;
-use crate::sql::{Identity, results};
+use crate::sql::{Identity, job_id, results};
 
 /// The most operations in one transaction.
 const GROUP_OPS_MAX: usize = 1024;
@@ -42,6 +42,8 @@ const GROUP_OPS_MAX: usize = 1024;
 const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// While somebody waits, the file is looked at this often even if nobody rings.
 const TICK: Duration = Duration::from_secs(5);
+/// Where more results than this were stored since the last look, every outcome that is waited for is asked for instead.
+const NEWER_MAX: i64 = 1000;
 /// After a look that failed.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -72,6 +74,10 @@ pub(crate) struct Writer<'c> {
     forget_at: Option<i64>,
     /// When the file is to be looked at for those who wait, whatever happens.
     look_at: Option<Instant>,
+    /// The results up to this number were looked at for those who wait for outcomes. No number is given twice.
+    result_seen: i64,
+    /// When everybody's outcome is to be asked for, whatever was stored since.
+    look_at_all: Option<Instant>,
     /// After a failure the file is left alone until then, unless somebody asks or rings: what is overdue stays overdue, and
     /// would be tried again and again without a pause.
     rest_until: Option<Instant>,
@@ -107,6 +113,8 @@ impl<'c> Writer<'c> {
             dues: HashMap::new(),
             forget_at: Some(0),
             look_at: None,
+            result_seen: 0,
+            look_at_all: None,
             rest_until: None,
             hushed: Vec::new(),
             apart_until: None,
@@ -300,13 +308,36 @@ impl<'c> Writer<'c> {
         })
     }
 
-    /// Answers those who wait for outcomes: of these jobs, or after a look of all.
-    fn outcomes(&mut self, all: bool, stored: Vec<handover::JobId>) {
-        let ids = if all { self.waiters.awaited() } else { stored };
-        for id in ids {
+    /// Answers those who wait for outcomes: of the jobs whose outcome was just stored, and after a look of those of others.
+    fn outcomes(&mut self, look: bool, mut stored: Vec<JobId>) {
+        if look && self.waiters.await_outcomes() {
+            // Where even that cannot be read, each of them is told why.
+            stored.extend(self.newly_stored().unwrap_or_else(|_| self.waiters.awaited()));
+        }
+        for id in stored {
             let waiting = self.waiters.take_awaits(id);
             self.awaits(waiting);
         }
+    }
+
+    /// The jobs whose outcome may be there by now: what was stored since the last look, and now and then everything.
+    fn newly_stored(&mut self) -> rusqlite::Result<Vec<JobId>> {
+        let now = clock::now();
+        if self.look_at_all.is_some_and(|at| at > now) {
+            let newer: Vec<(i64, JobId)> = self
+                .sql
+                .result_newer
+                .query_map([self.result_seen, NEWER_MAX], |row| Ok((row.get(0)?, job_id(row, 1)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            if to_sql(newer.len()) < NEWER_MAX {
+                self.result_seen = newer.last().map_or(self.result_seen, |(number, _)| *number);
+                return Ok(newer.into_iter().map(|(_, id)| id).collect());
+            }
+        }
+        // The number first: what is stored while the others are asked is seen next time.
+        self.result_seen = self.sql.result_last.query_row([self.result_seen], |row| row.get(0))?;
+        self.look_at_all = Some(now + TICK);
+        Ok(self.waiters.awaited())
     }
 
     /// Answers those whose outcome is there; the others wait (again).
@@ -394,7 +425,7 @@ struct Round {
     hushes: Vec<(Side, Reply<()>)>,
     /// Queues whose waiters may be able to go on.
     queues: HashSet<QueueName>,
-    outcomes: Vec<handover::JobId>,
+    outcomes: Vec<JobId>,
     /// Queues that were changed.
     changed: Vec<QueueName>,
 }

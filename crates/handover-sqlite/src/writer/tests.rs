@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use handover::{Delivery, ErrorKind, Message, QueueSettings, Sent, Settle};
+use handover::{Delivery, ErrorKind, Message, QueueSettings, Record, Sent, Settle, Status};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -235,7 +235,7 @@ fn a_call_that_arrives_after_its_side_was_closed_is_told_so_and_the_other_side_g
     assert_eq!(told(received).err().unwrap().kind(), ErrorKind::Closed);
     let (reply, mut waited) = oneshot::channel();
     let deadline = clock::after(Duration::from_secs(60));
-    let id = handover::JobId::new();
+    let id = JobId::new();
     writer.group(vec![Op::Await(AwaitOp { id, deadline, reply })]);
     assert!(waited.try_recv().is_err(), "it waits");
 }
@@ -347,4 +347,56 @@ fn what_was_stored_unsynced_is_on_the_disk_before_a_resend_is_answered_as_synced
         assert_eq!((sent.fates, sent.durability), (vec![handover::Fate::Duplicate], durability));
         assert_eq!(commits() != before, writes, "{durability:?}");
     }
+}
+
+#[test]
+fn an_outcome_that_another_process_stores_is_found_among_the_new_ones_or_among_all() {
+    let desk = Desktop::new();
+    let (ours, theirs) = (desk.connect(), desk.connect());
+    let (mut us, mut them) = (desk.writer(&ours), desk.writer(&theirs));
+    let deadline = clock::after(Duration::from_secs(60));
+    let mut seen = 0;
+    // One first, then more than are looked through, then one again.
+    for stored in [1, 1500, 1] {
+        let (reply, mut waited) = oneshot::channel();
+        let id = JobId::new();
+        us.group(vec![Op::Await(AwaitOp { id, deadline, reply })]);
+        us.group(Vec::new());
+        assert!(waited.try_recv().is_err(), "it waits");
+        let ids = std::iter::repeat_with(JobId::new).take(stored - 1).chain([id]);
+        let record = |id| Record::new(id, &desk.queue, Status::Done);
+        let (reply, put) = oneshot::channel();
+        them.group(vec![Op::Put(ids.map(record).collect(), reply)]);
+        told(put).unwrap();
+        us.post.inbox.ring();
+        us.group(Vec::new());
+        assert_eq!(told(waited).unwrap().unwrap().id, id);
+        seen += to_sql(stored);
+        assert_eq!(us.result_seen, seen);
+    }
+}
+
+#[test]
+fn a_commit_that_the_disk_does_not_confirm_is_not_told_as_nothing_stored() {
+    let desk = Desktop::new();
+    let mut connection = desk.connect();
+    let mut commits = 0;
+    // The declaration, the send, the resend, which writes nothing, and then one that syncs the log: that one fails.
+    let fourth_fails = move || {
+        commits += 1;
+        commits == 4
+    };
+    connection.commit_hook(Some(fourth_fails)).unwrap();
+    let mut writer = desk.writer(&connection);
+    desk.declare(&mut writer, 10);
+    let once = messages(1);
+    writer.group(vec![desk.send(&once, Duration::ZERO).0]);
+    let (send, sent) = desk.send(&once, Duration::ZERO);
+    writer.group(vec![send]);
+    let error = told(sent).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("did not confirm"), "{error}");
+    let (send, sent) = desk.send(&once, Duration::ZERO);
+    writer.group(vec![send]);
+    assert_eq!(told(sent).unwrap().fates, [handover::Fate::Duplicate]);
 }

@@ -166,6 +166,10 @@ impl Waiters {
         self.lines.contains_key(queue)
     }
 
+    pub(crate) fn await_outcomes(&self) -> bool {
+        !self.outcomes.is_empty()
+    }
+
     /// The jobs whose outcome somebody waits for.
     pub(crate) fn awaited(&self) -> Vec<JobId> {
         self.outcomes.keys().copied().collect()
