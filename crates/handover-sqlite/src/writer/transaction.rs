@@ -3,6 +3,7 @@
 //! What is done inside it is in `group.rs`; when there is something to do is in `mod.rs`.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -191,6 +192,9 @@ impl Writer<'_> {
         } else {
             None
         };
+        if unconfirmed.is_some() {
+            self.post.who.leasing = Arc::default(); // nor may the tokens be that were just given: leave out more
+        }
         Ok(Done { committed, unconfirmed })
     }
 
