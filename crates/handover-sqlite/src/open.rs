@@ -78,7 +78,8 @@ impl SqliteOptions {
         self
     }
 
-    /// How long results are kept: a week where nothing is said. They are removed while the file is at work.
+    /// How long the results that are stored through this are kept: a week where nothing is said. They are removed while the
+    /// file is at work.
     #[must_use]
     pub fn results_keep(mut self, keep: Duration) -> Self {
         self.results_keep = keep;
