@@ -55,6 +55,8 @@ pub(crate) struct Answers {
     all: Vec<Answer>,
     /// How much they hand out, in bytes.
     handed_bytes: usize,
+    /// The file failed with the last one.
+    file_failed: bool,
 }
 
 /// Tells the caller how it ended; or for `None` tells nothing, and gives back what was asked.
@@ -62,6 +64,11 @@ type Answer = Box<dyn FnOnce(Option<End<'_>>) -> Option<Undone>>;
 
 // A caller that is gone needs no answer: what sending one comes to is ignored throughout.
 impl Answers {
+    /// The file failed while the last of this work was done.
+    pub(crate) fn file_failed(&self) -> bool {
+        self.file_failed
+    }
+
     /// So much was handed out that the rest is left to the next transaction.
     pub(crate) fn is_full(&self) -> bool {
         self.handed_bytes >= GROUP_BYTES_MAX
@@ -75,7 +82,7 @@ impl Answers {
         outcome: rusqlite::Result<Result<T>>,
         undo: impl FnOnce(Reply<T>) -> Op + 'static,
     ) -> rusqlite::Result<()> {
-        let (answer, failed) = split(outcome);
+        let (answer, failed) = self.split(outcome);
         self.all.push(Box::new(move |end| match end {
             Some(end) => {
                 _ = reply.send(end.tell(answer));
@@ -93,7 +100,7 @@ impl Answers {
         outcome: rusqlite::Result<Result<Sent>>,
         place: Option<(Ticket, Error)>,
     ) -> rusqlite::Result<()> {
-        let (answer, failed) = split(outcome);
+        let (answer, failed) = self.split(outcome);
         self.all.push(Box::new(move |end| match (end, place) {
             (Some(end), _) => {
                 _ = op.reply.send(end.tell(answer));
@@ -114,7 +121,7 @@ impl Answers {
         place: Option<Ticket>,
         inbox: &Arc<Inbox>,
     ) -> rusqlite::Result<()> {
-        let (handed, failed) = split(handed.map(Ok));
+        let (handed, failed) = self.split(handed.map(Ok));
         let sizes = handed.iter().flatten().map(|one| ROW_BYTES.saturating_add(one.bytes()));
         self.handed_bytes = sizes.fold(self.handed_bytes, usize::saturating_add);
         let inbox = Arc::clone(inbox);
@@ -144,12 +151,18 @@ impl Answers {
     pub(crate) fn undo(self) -> impl Iterator<Item = Undone> {
         self.all.into_iter().filter_map(|answer| answer(None))
     }
-}
 
-/// The answer, and whether the file failed: then the answer will never be seen.
-fn split<T>(outcome: rusqlite::Result<Result<T>>) -> (Result<T>, rusqlite::Result<()>) {
-    match outcome {
-        Ok(answer) => (answer, Ok(())),
-        Err(error) => (Err(crate::error::closed()), Err(error)),
+    /// The answer, and whether the file failed: then the answer will never be seen.
+    fn split<T>(
+        &mut self,
+        outcome: rusqlite::Result<Result<T>>,
+    ) -> (Result<T>, rusqlite::Result<()>) {
+        match outcome {
+            Ok(answer) => (answer, Ok(())),
+            Err(error) => {
+                self.file_failed = true;
+                (Err(crate::error::closed()), Err(error))
+            }
+        }
     }
 }

@@ -7,8 +7,10 @@
 //! ```
 //!
 //! It never lingers to let a group grow: a lone caller pays one commit, and under load the next group is what arrived
-//! while the last one was committed. `op.rs` is what it is asked, `transaction.rs` one transaction, `group.rs` the work in it, `waiters.rs` who sleeps and why no
-//! wake-up is missed.
+//! while the last one was committed.
+//!
+//! `op.rs` is what it is asked, `transaction.rs` one transaction and what is left when it fails, `group.rs` the work in it,
+//! `answers.rs` what is told after it, `waiters.rs` who sleeps and why no wake-up is missed.
 
 mod answers;
 pub(crate) mod group;
@@ -85,6 +87,8 @@ pub(crate) struct Writer<'c> {
     hushed: Vec<Side>,
     /// While the disk is full, the parts of the work do not share a transaction.
     apart_until: Option<Instant>,
+    /// How often the sends of this round may be tried again.
+    tries_left: u32,
     /// How large the file may become, in pages, where it has such a limit.
     pages_max: Option<u32>,
     /// What `PRAGMA max_page_count` was set to.
@@ -118,6 +122,7 @@ impl<'c> Writer<'c> {
             rest_until: None,
             hushed: Vec::new(),
             apart_until: None,
+            tries_left: 0,
             pages_max: (pages_max < NO_LIMIT).then_some(pages_max),
             limited_to: Some(pages_max),
             returned: Vec::new(),

@@ -20,6 +20,8 @@ use crate::sql::{Committed, Tx};
 
 /// After the disk was full, for how long each part of the work has a transaction of its own from the start.
 const APART: Duration = Duration::from_secs(1);
+/// How often the sends that are left are tried again without the one that did not fit, before all of them fail.
+const SEND_TRIES: u32 = 8;
 /// What makes room may use at most this many pages more than the file may have: 16 MiB.
 const RESERVE_PAGES_MAX: u32 = 2048;
 
@@ -76,15 +78,23 @@ impl Writer<'_> {
         } else {
             self.do_part(Part::Results, results, &HashSet::new(), round)
         };
-        debug_assert!(finished.is_ok() && put.is_ok(), "only a transaction of all is tried again");
+        debug_assert!(finished.is_ok() && put.is_ok(), "only all and sends are tried again");
         queues.extend(round.changed.drain(..));
         queues.retain(|queue| self.waiters.has_sends(queue));
-        if !sends.is_empty() || !queues.is_empty() {
-            _ = self.do_part(Part::Sends, sends, &queues, round);
+        if sends.is_empty() && queues.is_empty() {
+            return;
+        }
+        for left in (0..SEND_TRIES).rev() {
+            self.tries_left = left;
+            match self.do_part(Part::Sends, sends, &queues, round) {
+                Ok(()) => break,
+                Err(rest) => sends = rest,
+            }
         }
     }
 
-    /// Runs one transaction and answers everybody. `Err` has what is to be done again, in parts.
+    /// Runs one transaction and answers everybody. `Err` has what is to be done again: everything in parts, or the other
+    /// sends without the one that did not fit.
     fn do_part(
         &mut self,
         part: Part,
@@ -114,19 +124,29 @@ impl Writer<'_> {
             return Ok(());
         }
         self.disk_full();
+        let one_is_to_blame = answers.file_failed();
+        let mut undone: Vec<Undone> = answers.undo().collect();
+        // The sends that fit are not to fail with the one that did not.
+        let blamed = (part == Part::Sends && one_is_to_blame && self.tries_left > 0)
+            .then(|| undone.pop())
+            .flatten();
+        let again = part == Part::All || blamed.is_some();
         let mut ops = Vec::new();
-        for undone in answers.undo() {
+        for undone in undone {
             match undone {
                 // It waited for work, and goes on waiting: what did not fit is not its fault.
                 Undone::Receive(ticket, op) => self.waiters.restore_receive(ticket, op),
-                Undone::Send(ticket, send) if part == Part::All => {
+                Undone::Send(ticket, send) if again => {
                     self.waiters.restore_send(ticket, send);
                 }
                 undone => ops.push(undone.into_op()),
             }
         }
         ops.extend(work);
-        if part == Part::All {
+        if let Some(blamed) = blamed {
+            blamed.into_op().fail(&failed.error);
+        }
+        if again {
             return Err(ops);
         }
         ops.into_iter().for_each(|op| op.fail(&failed.error));
