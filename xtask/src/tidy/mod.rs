@@ -193,3 +193,16 @@ mod tests {
         assert_eq!(finding.to_string(), "a/b.rs:7: what; do this");
     }
 }
+
+/// What the tests of the rules share.
+#[cfg(test)]
+mod testing {
+    use super::{Finding, Tree};
+
+    pub(super) const NOTHING: [usize; 0] = [];
+
+    /// Where a rule finds something in one file.
+    pub(super) fn check(rule: fn(&Tree) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
+        rule(&Tree::of(&[(path, text)])).into_iter().map(|f| f.line).collect()
+    }
+}

@@ -133,14 +133,8 @@ fn numbered(lines: &[Line]) -> impl Iterator<Item = (usize, &Line)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{NOTHING, check};
     use super::*;
-
-    const NOTHING: [usize; 0] = [];
-
-    /// Where a rule finds something in one file.
-    fn check(rule: fn(&Tree) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
-        rule(&Tree::of(&[(path, text)])).into_iter().map(|f| f.line).collect()
-    }
 
     #[test]
     fn a_file_begins_with_what_it_is() {

@@ -79,13 +79,8 @@ fn names_folder(line: &str, folder: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{NOTHING, check};
     use super::*;
-
-    const NOTHING: [usize; 0] = [];
-
-    fn check(rule: fn(&Tree) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
-        rule(&Tree::of(&[(path, text)])).into_iter().map(|f| f.line).collect()
-    }
 
     #[test]
     fn six_hundred_lines_are_enough() {
