@@ -75,7 +75,7 @@ impl From<&JobInfo> for Job {
         Self {
             id: job.message.id,
             queue: job.queue.to_string(),
-            task: job.message.headers.get("task").cloned(),
+            task: job.message.task().map(str::to_owned),
             state: job.state.to_string(),
             attempt: job.attempt,
             token: job.token,

@@ -187,19 +187,20 @@ impl Live {
         if self.bar.is_some() { Duration::from_millis(100) } else { PLAIN_EVERY }
     }
 
-    /// Draws until `work` has ended: calls `draw` as often as it is worth it.
+    /// Draws until `work` has ended: calls `draw` as often as it is worth it, and not for work that ends before.
     pub(crate) async fn during<T>(
-        self,
+        &self,
         work: impl Future<Output = T>,
         mut draw: impl AsyncFnMut(&Self),
     ) -> T {
         let mut work = pin!(work);
         let mut ticks = tokio::time::interval(self.every());
+        ticks.tick().await; // the first one comes at once
         loop {
             tokio::select! {
                 biased;
                 ended = &mut work => return ended,
-                _ = ticks.tick() => draw(&self).await,
+                _ = ticks.tick() => draw(self).await,
             }
         }
     }

@@ -152,12 +152,10 @@ impl Client {
             return Ok(false);
         }
         let Some(job) = broker.inspector()?.job(id).await? else { return Ok(true) };
-        let mut record = Record::new(id, &job.queue, Status::Failed);
-        record.task = job.message.headers.get("task").cloned().unwrap_or_default();
-        record.attempt = job.attempt;
-        record.token = job.token;
+        let last = Receipt::new(job.queue, id, job.token);
+        let task = job.message.task().unwrap_or_default();
+        let mut record = Record::of(&last, task, job.attempt, Status::Failed);
         record.reason = Some(reason.to_owned());
-        record.at_ms = clock::wall_ms();
         // Where the worker was quicker and stored a result, that one stands.
         self.backend.results.put(&[record]).await?;
         Ok(true)

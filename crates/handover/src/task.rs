@@ -167,9 +167,17 @@ impl<'a> Envelope<'a> {
                 ));
             }
         }
-        message.headers.get("task").map(String::as_str).ok_or_else(|| {
+        message.task().ok_or_else(|| {
             Error::invalid("the message names no task: its envelope has no header `task`")
         })
+    }
+}
+
+impl Message {
+    /// The name of the task that its envelope calls, unchecked: for people and records. [`Envelope::task_of`] is for workers.
+    #[must_use]
+    pub fn task(&self) -> Option<&str> {
+        self.headers.get("task").map(String::as_str)
     }
 }
 

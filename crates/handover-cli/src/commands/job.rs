@@ -157,7 +157,7 @@ fn cells(job: &JobInfo) -> Vec<String> {
     vec![
         job.message.id.to_string(),
         job.state.to_string(),
-        or_dash(job.message.headers.get("task").map(String::as_str)),
+        or_dash(job.message.task()),
         job.attempt.to_string(),
         duration::show(job.age),
         or_dash(job.due_in.map(duration::show).as_deref()),
@@ -176,7 +176,7 @@ fn show(app: &App, job: &JobInfo) -> Result<(), Failure> {
     let mut lines = vec![
         ("id", message.id.to_string()),
         ("queue", job.queue.to_string()),
-        ("task", message.headers.get("task").cloned().unwrap_or_default()),
+        ("task", message.task().unwrap_or_default().to_owned()),
         ("state", job.state.to_string()),
         ("attempt", job.attempt.to_string()),
         ("priority", message.priority.level().to_string()),

@@ -23,6 +23,8 @@ pub use memory::MemoryResults;
 
 use crate::broker::BoxFuture;
 use crate::caps::Durability;
+use crate::clock;
+use crate::delivery::Receipt;
 use crate::error::Result;
 use crate::id::JobId;
 use crate::message::QueueName;
@@ -102,6 +104,16 @@ impl Record {
             at_ms: 0,
             took_ms: 0,
         }
+    }
+
+    /// The record of an attempt at a job that calls `task`, made now.
+    pub(crate) fn of(receipt: &Receipt, task: &str, attempt: u32, status: Status) -> Self {
+        let mut record = Self::new(receipt.id, &receipt.queue, status);
+        task.clone_into(&mut record.task);
+        record.attempt = attempt;
+        record.token = receipt.token;
+        record.at_ms = clock::wall_ms();
+        record
     }
 
     /// Whether this record replaces `old` in a store: done is final, and otherwise the later attempt speaks.

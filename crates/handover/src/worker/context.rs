@@ -155,11 +155,7 @@ impl Context {
         {
             return;
         }
-        let mut record = Record::new(self.id(), self.queue(), Status::Running);
-        self.task().clone_into(&mut record.task);
-        record.attempt = self.0.attempt;
-        record.token = self.token();
-        record.at_ms = now;
+        let mut record = Record::of(&self.0.receipt, self.task(), self.0.attempt, Status::Running);
         record.output = serde_json::to_string(progress).ok();
         if let Err(error) = self.0.backend.results.put(&[record]).await {
             tracing::warn!(id = %self.id(), %error, "the progress was not stored");

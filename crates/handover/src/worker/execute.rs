@@ -53,7 +53,7 @@ pub(super) async fn run(shared: Arc<Shared>, work: Receiver<Work>, finished: Sen
 }
 
 async fn attempt(shared: &Arc<Shared>, work: Work) -> Finished {
-    let Work { delivery, cancel, canceller, slot } = work;
+    let Work { mut delivery, cancel, canceller, slot } = work;
     let receipt = delivery.receipt.clone();
     let mut finished = Finished { receipt, settle: None, record: None, slot };
     if shared.phase() >= Phase::Draining {
@@ -81,7 +81,7 @@ async fn attempt(shared: &Arc<Shared>, work: Work) -> Finished {
     }
     shared.stats.begin();
     let context = Context::new(&shared.backend, &delivery, cancel);
-    let (run, body) = (Arc::clone(&handler.run), delivery.message.body.clone());
+    let (run, body) = (Arc::clone(&handler.run), std::mem::take(&mut delivery.message.body));
     let given = context.clone();
     // Called inside the task, so that a handler which panics before its first await is caught like any other.
     let running = tokio::spawn(async move { run(given, body).await });
@@ -216,13 +216,10 @@ fn record(
         Settle::Bury { reason } => (Status::Failed, Some(reason.clone())),
         Settle::Retry { .. } | Settle::Release { .. } => return None,
     };
-    let mut record = Record::new(delivery.receipt.id, &delivery.receipt.queue, status);
-    record.task = delivery.message.headers.get("task").cloned().unwrap_or_default();
-    record.attempt = delivery.attempt;
-    record.token = delivery.receipt.token;
+    let task = delivery.message.task().unwrap_or_default();
+    let mut record = Record::of(&delivery.receipt, task, delivery.attempt, status);
     record.output = output;
     record.reason = reason;
-    record.at_ms = clock::wall_ms();
     record.took_ms = u64::try_from((clock::now() - started).as_millis()).unwrap_or(u64::MAX);
     Some(record)
 }

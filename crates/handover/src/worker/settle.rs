@@ -35,13 +35,15 @@ pub(super) async fn run(shared: Arc<Shared>, finished: Receiver<Finished>) {
 
 /// Stores the batch's results. A result that can never be stored turns its job into a failure.
 async fn store_results(shared: &Shared, batch: &mut [Finished]) {
-    for item in batch.iter_mut() {
-        // An owner that comes too late must not tell the world that the job has failed: another one may be doing it.
-        let late = shared.leases.ends(&item.receipt).is_none_or(|ends| ends <= clock::now());
-        item.record = item.record.take().filter(|record| record.status == Status::Done || !late);
-    }
-    let (records, receipts): (Vec<Record>, Vec<Receipt>) =
-        batch.iter().filter_map(|item| Some((item.record.clone()?, item.receipt.clone()))).unzip();
+    let (records, receipts): (Vec<Record>, Vec<Receipt>) = batch
+        .iter_mut()
+        .filter_map(|item| {
+            let record = item.record.take()?;
+            // An owner that comes too late must not tell the world that the job has failed: another one may be doing it.
+            let late = shared.leases.ends(&item.receipt).is_none_or(|ends| ends <= clock::now());
+            (record.status == Status::Done || !late).then(|| (record, item.receipt.clone()))
+        })
+        .unzip();
     if records.is_empty() {
         return;
     }

@@ -1,6 +1,5 @@
 //! Sending batches: waits for room with a live line, halves what does not fit, and prints the ids.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use handover::{Client, ErrorKind, Fate, Message, QueueName, Result, Sent};
@@ -89,19 +88,11 @@ impl Sender {
             Some(wait) => &self.client.clone().room_wait(wait),
             None => &self.client,
         };
-        let mut sending = pin!(client.send_messages(&self.queue, batch));
-        let mut ticks = tokio::time::interval(self.live.every());
-        ticks.tick().await;
-        loop {
-            tokio::select! {
-                biased;
-                sent = &mut sending => return sent,
-                _ = ticks.tick() => {
-                    let text = format!("{} sent, waiting for room in {}", self.sent, self.queue);
-                    self.live.set(self.sent, &text);
-                }
-            }
-        }
+        let sending = client.send_messages(&self.queue, batch);
+        let draw = async |live: &Live| {
+            live.set(self.sent, &format!("{} sent, waiting for room in {}", self.sent, self.queue));
+        };
+        self.live.during(sending, draw).await
     }
 
     /// Prints the ids. Who does not want to read them any more still wants the jobs sent.
