@@ -83,15 +83,17 @@ fn judge(harness: &Arc<dyn Harness>, case: &'static Case, processes: bool) -> Ve
     let ended = verdict
         .recv_timeout(case.limit)
         .unwrap_or_else(|_| Err(Stop::Failed(format!("it hangs: no end after {:?}", case.limit))));
-    runtime.shutdown_background();
-    match ended {
+    // Before the runtime goes: its end drops the calls that hang, and the story would say so instead of what they wait for.
+    let verdict = match ended {
         Ok(()) => Verdict::Passed,
         Err(Stop::Ignored(reason)) => Verdict::Ignored(reason),
         Err(Stop::Failed(text)) => Verdict::Failed(format!(
             "{text}\nthe calls of this case, the last ones:\n{}",
             calls.story()
         )),
-    }
+    };
+    runtime.shutdown_background();
+    verdict
 }
 
 /// Opens the bench, works at it, and closes it.
