@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::cancel::CancelSignal;
+use super::json;
 use crate::backend::Backend;
 use crate::caps::Caps;
 use crate::clock;
@@ -141,7 +142,7 @@ impl Context {
     }
 
     /// Reports how far the job is, for whoever looks at its record: any JSON. Stored at most once a second; reports in
-    /// between are dropped, and a store that fails costs a warning and not the job.
+    /// between are dropped, and one that is too large, or a store that fails, costs a warning and not the job.
     pub async fn progress<T: Serialize + Sync>(&self, progress: &T) {
         let now = clock::wall_ms();
         let every = u64::try_from(Self::PROGRESS_EVERY.as_millis()).unwrap_or(u64::MAX);
@@ -155,9 +156,17 @@ impl Context {
         {
             return;
         }
+        let results = &self.0.backend.results;
+        let output = match json::within(progress, results.caps().output_bytes_max) {
+            Ok(output) => output,
+            Err(why) => {
+                tracing::warn!(id = %self.id(), %why, "the progress was not stored");
+                return;
+            }
+        };
         let mut record = Record::of(&self.0.receipt, self.task(), self.0.attempt, Status::Running);
-        record.output = serde_json::to_string(progress).ok();
-        if let Err(error) = self.0.backend.results.put(&[record]).await {
+        record.output = Some(output);
+        if let Err(error) = results.put(&[record]).await {
             tracing::warn!(id = %self.id(), %error, "the progress was not stored");
         }
     }

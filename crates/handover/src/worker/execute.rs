@@ -11,6 +11,7 @@
 //! ```
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,7 @@ async fn attempt(shared: &Arc<Shared>, work: Work) -> Finished {
     };
     let started = clock::now();
     if let Some(settle) = handler.retry.refuse(delivery.attempt, delivery.last_failure.as_deref()) {
+        let settle = cut(settle);
         finished.record = record(&delivery, &settle, None, started);
         finished.settle = Some(settle);
         return finished;
@@ -85,11 +87,12 @@ async fn attempt(shared: &Arc<Shared>, work: Work) -> Finished {
     let given = context.clone();
     // Called inside the task, so that a handler which panics before its first await is caught like any other.
     let running = tokio::spawn(async move { run(given, body).await });
+    shared.leases.over_at(&finished.receipt, latest(shared, &handler));
     let outcome = watch(shared, &context, &canceller, running, &handler).await;
     shared.stats.end();
     let outcome = outcome.map(|outcome| fit(shared, outcome));
     let settle = outcome.as_ref().map(|outcome| {
-        within(caps, handler.retry.settle(outcome, delivery.attempt, fastrand::f64()))
+        cut(within(caps, handler.retry.settle(outcome, delivery.attempt, fastrand::f64())))
     });
     tracing::debug!(id = %finished.receipt.id, task = context.task(), attempt = delivery.attempt, ?settle, "the attempt is over");
     let output = match outcome {
@@ -99,6 +102,14 @@ async fn attempt(shared: &Arc<Shared>, work: Work) -> Finished {
     finished.record = settle.as_ref().and_then(|settle| record(&delivery, settle, output, started));
     finished.settle = settle;
     finished
+}
+
+/// When an attempt that begins now is over, if the runtime has a thread left to see to it: its time, the grace to end by
+/// itself, the grace to be dropped, and a lease for good measure.
+fn latest(shared: &Shared, handler: &Handler) -> clock::Instant {
+    let config = &shared.config;
+    let spare = config.grace.saturating_mul(2).saturating_add(config.lease);
+    clock::after(handler.timeout.saturating_add(spare))
 }
 
 /// How long a job that this worker has no handler for is left to others.
@@ -128,6 +139,15 @@ fn within(caps: &Caps, settle: Settle) -> Settle {
     }
 }
 
+/// The same with no more of a reason than brokers keep, so that a job's record says what its broker says.
+fn cut(mut settle: Settle) -> Settle {
+    if let Settle::Retry { reason, .. } | Settle::Bury { reason } = &mut settle {
+        reason.truncate(Settle::cut_reason(reason).len());
+        reason.shrink_to_fit();
+    }
+    settle
+}
+
 /// Waits for a handler, or for the reason to stop it. `None` where its lease is lost.
 async fn watch(
     shared: &Shared,
@@ -147,9 +167,11 @@ async fn watch(
     };
     // It was told; now it has a moment to end by itself, then it is dropped at its next await.
     let ended = tokio::time::timeout(shared.config.grace, &mut running).await;
-    if ended.is_err() {
+    let ended = ended.ok().map(|joined| joined.unwrap_or_else(died));
+    if ended.is_none() {
         running.abort();
-        let dropped = tokio::time::timeout(shared.config.grace, &mut running).await.is_ok();
+        let dropped = tokio::time::timeout(shared.config.grace, &mut running).await;
+        let dropped = dropped.map(|joined| joined.unwrap_or_else(died)).is_ok();
         if !dropped || context.is_blocking() {
             shared.stats.stuck();
             tracing::error!(id = %context.id(), task = context.task(), %reason,
@@ -159,7 +181,7 @@ async fn watch(
     match (reason, ended) {
         (CancelReason::LeaseLost, _) => None,
         // It finished after all, within its grace.
-        (_, Ok(Ok(outcome @ Outcome::Done { .. }))) => Some(outcome),
+        (_, Some(outcome @ Outcome::Done { .. })) => Some(outcome),
         (CancelReason::Stopping, _) => Some(Outcome::Release { after: Duration::ZERO }),
         (CancelReason::TimedOut, _) => Some(Outcome::Retry {
             after: None,
@@ -171,15 +193,28 @@ async fn watch(
 /// The outcome of a handler that panicked.
 fn died(error: tokio::task::JoinError) -> Outcome {
     match error.try_into_panic() {
-        Ok(panic) => Outcome::Retry {
-            after: None,
-            reason: format!("the handler panicked: {}", message(&*panic)),
-        },
+        Ok(panic) => {
+            let reason = format!("the handler panicked: {}", message(&*panic));
+            discard(panic);
+            Outcome::Retry { after: None, reason }
+        }
         Err(_dropped) => Outcome::Release { after: Duration::ZERO },
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> &str {
+/// Drops what somebody else's code panicked with, which may be a value that panics when it is dropped.
+#[allow(
+    clippy::mem_forget,
+    reason = "a panic out of the drop of a panic would never come to an end; what leaks is one value"
+)]
+pub(super) fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
+}
+
+/// What a panic says.
+pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::context::Context;
+use super::json;
 use crate::broker::BoxFuture;
 use crate::error::{Error, Result};
 use crate::outcome::{Failure, Outcome};
@@ -62,7 +63,10 @@ impl Handler {
             let handler = Arc::clone(&handler);
             async move {
                 match arguments::<A>(&body) {
-                    Ok(arguments) => outcome(handler(context, arguments).await),
+                    Ok(arguments) => {
+                        let output_bytes_max = context.backend().results.caps().output_bytes_max;
+                        outcome(handler(context, arguments).await, output_bytes_max)
+                    }
                     // The same bytes fail the same way at every attempt.
                     Err(error) => Outcome::Bury { reason: error.to_string() },
                 }
@@ -97,11 +101,19 @@ impl Handler {
     }
 }
 
-fn outcome<R: Serialize>(result: std::result::Result<R, Failure>) -> Outcome {
-    match result.map(|value| serde_json::to_string(&value)) {
+fn outcome<R: Serialize>(
+    result: std::result::Result<R, Failure>,
+    output_bytes_max: usize,
+) -> Outcome {
+    match result.map(|value| json::within(&value, output_bytes_max)) {
         Ok(Ok(output)) => Outcome::Done { output: Some(output) },
-        Ok(Err(error)) => {
-            Outcome::Bury { reason: format!("the result cannot be written as JSON: {error}") }
+        Ok(Err(why @ json::Refused::TooLong { .. })) => Outcome::Bury {
+            reason: format!(
+                "the result is too large for the result store: {why}; store it elsewhere and return where it is"
+            ),
+        },
+        Ok(Err(why)) => {
+            Outcome::Bury { reason: format!("the result cannot be written as JSON: {why}") }
         }
         Err(failure) => failure.into_outcome(),
     }

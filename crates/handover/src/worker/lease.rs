@@ -5,11 +5,16 @@
 //! variable while there is nothing to extend.
 //!
 //! A lease that is refused, or that could not be extended until its end, cancels its handler: the job has another owner.
+//!
+//! The runtime judges how long an attempt may run. Where handlers block all of its threads it cannot, so this thread knows
+//! the latest time too, and stops extending then: the job goes to a worker that can run it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::cancel::{CancelReason, Canceller};
 use crate::broker::Broker;
@@ -39,6 +44,8 @@ struct Held {
     beat: Instant,
     /// When the lease ends, as far as this worker knows.
     ends: Instant,
+    /// When its attempt is over at the latest, by whatever the runtime does.
+    latest: Option<Instant>,
     /// It is over: not extended any more, and let go when its handler has ended.
     lost: bool,
     /// Its settlement is on the way: the broker may refuse to extend it because it is settled, which is no loss.
@@ -55,7 +62,22 @@ impl Held {
 impl Table {
     /// When the heartbeat has work next: a lease to extend, or one that ends.
     fn next(&self) -> Option<Instant> {
-        self.held.values().filter(|held| !held.lost).map(|held| held.beat.min(held.ends)).min()
+        let next = |held: &Held| {
+            let first = held.beat.min(held.ends);
+            held.latest.map_or(first, |latest| first.min(latest))
+        };
+        self.held.values().filter(|held| !held.lost).map(next).min()
+    }
+
+    /// Leaves to others what should have been over by now.
+    fn lose_the_overdue(&mut self, now: Instant) {
+        let overdue = |held: &Held| {
+            !held.lost && !held.settling && held.latest.is_some_and(|latest| latest <= now)
+        };
+        for (receipt, held) in self.held.iter_mut().filter(|(_, held)| overdue(held)) {
+            tracing::error!(id = %receipt.id, "the attempt is long out of time and the runtime does not end it: do handlers block all its threads? its lease is not extended any more");
+            held.lose();
+        }
     }
 
     /// Cancels what could not be extended in time.
@@ -84,7 +106,10 @@ impl Leases {
         let mut table = self.table();
         // What is held already has its beat before this one, so the heartbeat need not be woken for more.
         let asleep = table.next().is_none();
-        table.held.insert(receipt, Held { canceller, beat, ends, lost: false, settling: false });
+        table.held.insert(
+            receipt,
+            Held { canceller, beat, ends, latest: None, lost: false, settling: false },
+        );
         drop(table);
         if asleep {
             self.changed.notify_one();
@@ -95,6 +120,21 @@ impl Leases {
     pub(super) fn settling(&self, receipt: &Receipt) {
         if let Some(held) = self.table().held.get_mut(receipt) {
             held.settling = true;
+            held.latest = None;
+        }
+    }
+
+    /// Says when the attempt on this job is over at the latest.
+    pub(super) fn over_at(&self, receipt: &Receipt, latest: Instant) {
+        let mut table = self.table();
+        if let Some(held) = table.held.get_mut(receipt) {
+            held.latest = Some(latest);
+            // The heartbeat sleeps until the next beat, which may be later than this.
+            let sooner = latest < held.beat;
+            drop(table);
+            if sooner {
+                self.changed.notify_one();
+            }
         }
     }
 
@@ -139,6 +179,7 @@ impl Leases {
                 }
                 Some(_) => {
                     table.lose_the_ended(now);
+                    table.lose_the_overdue(now);
                     // A little early where that saves a call: leases taken one soon after the other share a beat.
                     let soon = now + self.lease / 12;
                     let due = table.held.iter().filter(|(_, held)| !held.lost && held.beat <= soon);
@@ -174,24 +215,58 @@ impl Leases {
     }
 }
 
+/// The heartbeat's thread.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    thread: JoinHandle<()>,
+    /// The thread has the other half, and says nothing but that it is gone.
+    gone: watch::Receiver<()>,
+}
+
+impl Heartbeat {
+    /// Waits until the thread has ended: because it was told to, or because it died.
+    pub(super) async fn ended(&mut self) {
+        while self.gone.changed().await.is_ok() {}
+    }
+
+    /// Waits until the thread has ended. Blocks.
+    ///
+    /// # Errors
+    /// `Internal` where it died.
+    pub(super) fn join(self) -> Result<()> {
+        self.thread.join().map_err(|panic| {
+            let why = super::execute::message(&*panic).to_owned();
+            super::execute::discard(panic);
+            Error::new(
+                ErrorKind::Internal,
+                "the heartbeat of the worker died, and without it leases run out; please report it",
+            )
+            .fact("panic", why)
+        })
+    }
+}
+
 /// Starts the heartbeat's thread.
 ///
 /// # Errors
 /// `Internal` where the machine gives no thread or no runtime.
-pub(super) fn start(leases: Arc<Leases>, broker: Arc<dyn Broker>) -> Result<JoinHandle<()>> {
+pub(super) fn start(leases: Arc<Leases>, broker: Arc<dyn Broker>) -> Result<Heartbeat> {
     let refused = |error: std::io::Error| {
         Error::new(ErrorKind::Internal, "the heartbeat's thread could not be started").source(error)
     };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?;
-    std::thread::Builder::new()
+    let (here, gone) = watch::channel(());
+    let thread = std::thread::Builder::new()
         .name("handover-heartbeat".to_owned())
         .spawn(move || {
+            let _here = here;
             while let Some(receipts) = leases.next_beat() {
                 runtime.block_on(beat(&leases, broker.as_ref(), &receipts));
             }
         })
-        .map_err(refused)
+        .map_err(refused)?;
+    Ok(Heartbeat { thread, gone })
 }
 
 async fn beat(leases: &Leases, broker: &dyn Broker, receipts: &[Receipt]) {
@@ -260,6 +335,31 @@ mod tests {
         let (receipt, cancel) = held(&leases, clock::now());
         leases.settling(&receipt);
         leases.extended(std::slice::from_ref(&receipt), &[Err(receipt.lost())], clock::now());
+        assert_eq!(cancel.reason(), None);
+    }
+
+    #[test]
+    fn a_lease_whose_attempt_is_long_over_is_left_to_others() {
+        let leases = Leases::new(LEASE);
+        let now = clock::now();
+        let (receipt, cancel) = held(&leases, now);
+        leases.over_at(&receipt, now + Duration::from_secs(5));
+        assert_eq!(leases.table().next(), Some(now + Duration::from_secs(5)), "before its beat");
+        leases.table().lose_the_overdue(now + Duration::from_secs(4));
+        assert_eq!(cancel.reason(), None);
+        leases.table().lose_the_overdue(now + Duration::from_secs(5));
+        assert_eq!(cancel.reason(), Some(CancelReason::LeaseLost));
+        assert_eq!(leases.table().next(), None);
+    }
+
+    #[test]
+    fn a_lease_that_is_being_settled_is_never_overdue() {
+        let leases = Leases::new(LEASE);
+        let now = clock::now();
+        let (receipt, cancel) = held(&leases, now);
+        leases.over_at(&receipt, now);
+        leases.settling(&receipt);
+        leases.table().lose_the_overdue(now + LEASE);
         assert_eq!(cancel.reason(), None);
     }
 

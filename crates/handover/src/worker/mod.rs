@@ -5,7 +5,7 @@
 //!                     └──────────▶ lease (an OS thread: extends, cancels) ◀──────────┘
 //! ```
 //!
-//! In reading order: `handler.rs` (typed functions by task), `context.rs` (what a handler sees), `fetch.rs`, `execute.rs`,
+//! In reading order: `handler.rs` (typed functions by task), `json.rs` (their results as text), `context.rs` (what a handler sees), `fetch.rs`, `execute.rs`,
 //! `settle.rs`, `lease.rs`, `cancel.rs`, `stats.rs`, `running.rs` (the handle, and the stop in two phases); this file is the
 //! builder and the checks at start. How an attempt's outcome becomes a settlement is a pure function in `retry.rs`, outside this folder.
 
@@ -14,13 +14,14 @@ mod context;
 mod execute;
 mod fetch;
 mod handler;
+mod json;
 mod lease;
 mod running;
 mod settle;
 mod stats;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -107,7 +108,7 @@ struct Shared {
     leases: Arc<Leases>,
     stats: Counters,
     phase: watch::Sender<Phase>,
-    /// Written by the fetcher, read by `health`.
+    /// Written by the fetcher, the settler and whoever ends the worker, read by `health`.
     pulse: Mutex<Pulse>,
 }
 
@@ -115,6 +116,8 @@ struct Shared {
 struct Pulse {
     last_receive: Instant,
     outage: Option<String>,
+    /// Why it ends, where nobody told it to.
+    end: Option<String>,
 }
 
 impl Shared {
@@ -136,14 +139,23 @@ impl Shared {
     }
 
     fn note_receive(&self) {
-        *self.pulse.lock().unwrap_or_else(PoisonError::into_inner) =
-            Pulse { last_receive: clock::now(), outage: None };
+        let mut pulse = self.pulse();
+        pulse.last_receive = clock::now();
+        pulse.outage = None;
     }
 
     /// Remembers what is away, for whoever asks why nothing happens; `None` when it is back.
     fn note_outage(&self, outage: Option<&Error>) {
-        self.pulse.lock().unwrap_or_else(PoisonError::into_inner).outage =
-            outage.map(Error::to_string);
+        self.pulse().outage = outage.map(Error::to_string);
+    }
+
+    /// Remembers the error that ends the worker.
+    fn note_end(&self, error: &Error) {
+        self.pulse().end = Some(format!("it is ending: {error}"));
+    }
+
+    fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -285,7 +297,7 @@ impl Worker {
             leases,
             stats: Counters::default(),
             phase: watch::Sender::new(Phase::Running),
-            pulse: Mutex::new(Pulse { last_receive: clock::now(), outage: None }),
+            pulse: Mutex::new(Pulse { last_receive: clock::now(), outage: None, end: None }),
         });
         let (work_in, work_out) = handover_buffer::bounded(slots);
         let (finished_in, finished_out) = handover_buffer::bounded(slots);

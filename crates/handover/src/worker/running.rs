@@ -2,14 +2,16 @@
 //!
 //! Its parts are the fetcher, the executors, the settler and the heartbeat. Whichever part ends first ends the worker: the
 //! fetcher because it was told to, or its queues are empty; any other only because it died, which must not go unnoticed,
-//! for the fetcher would go on taking jobs that nobody runs.
+//! for the fetcher would go on taking jobs that nobody runs. Without the heartbeat there is no time to drain: what runs is
+//! cancelled and given back at once, before its leases run out.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::cancel::CancelReason;
+use super::lease::Heartbeat;
 use super::stats::WorkerStats;
 use super::{Phase, Shared};
 use crate::clock;
@@ -20,7 +22,7 @@ pub(super) struct Parts {
     pub(super) fetch: JoinHandle<Result<()>>,
     pub(super) executors: JoinSet<()>,
     pub(super) settle: JoinHandle<()>,
-    pub(super) heartbeat: std::thread::JoinHandle<()>,
+    pub(super) heartbeat: Heartbeat,
 }
 
 /// How long what is cancelled may take to be given back, beyond the handlers' grace. What is not given back by then comes
@@ -29,7 +31,7 @@ const GIVE_BACK_MAX: Duration = Duration::from_secs(10);
 
 /// Brings a worker to its end: waits until it fetches no more, drains, cancels, and stops the heartbeat last.
 async fn end(shared: Arc<Shared>, parts: Parts) -> Result<WorkerStats> {
-    let Parts { mut fetch, mut executors, mut settle, heartbeat } = parts;
+    let Parts { mut fetch, mut executors, mut settle, mut heartbeat } = parts;
     let mut settled = None;
     let fetched = loop {
         tokio::select! {
@@ -39,6 +41,7 @@ async fn end(shared: Arc<Shared>, parts: Parts) -> Result<WorkerStats> {
             Some(executed) = executors.join_next() => if let Err(error) = executed {
                 break Err(died("executing", error));
             },
+            () = heartbeat.ended() => break lost_its_heartbeat(&shared),
             done = &mut settle, if settled.is_none() => {
                 if done.is_err() {
                     shared.advance(Phase::Draining); // nobody can settle what would be fetched
@@ -47,11 +50,15 @@ async fn end(shared: Arc<Shared>, parts: Parts) -> Result<WorkerStats> {
             }
         }
     };
+    if let Err(error) = &fetched {
+        shared.note_end(error);
+    }
     shared.advance(Phase::Draining);
     if settled.is_none() {
         settled = tokio::select! {
             done = &mut settle => Some(done),
             () = drain_is_over(&shared) => None,
+            () = heartbeat.ended() => None,
         };
     }
     let settled = match settled {
@@ -61,14 +68,18 @@ async fn end(shared: Arc<Shared>, parts: Parts) -> Result<WorkerStats> {
     shared.leases.stop();
     // The thread sleeps on the condition that was just rung, or is in one call to the broker, which has an end.
     let beaten = tokio::task::spawn_blocking(move || heartbeat.join()).await;
-    if !matches!(beaten, Ok(Ok(()))) {
-        return Err(Error::new(
-            ErrorKind::Internal,
-            "the heartbeat of the worker died; please report it",
-        ));
-    }
+    beaten.unwrap_or_else(|error| Err(died("ending", error)))?;
     let settled = settled.map_err(|error| died("settling", error));
     fetched.and(settled).map(|()| shared.stats.read())
+}
+
+/// The heartbeat ends by itself only when it dies: nothing is fetched any more, and what runs is to be given back at once.
+fn lost_its_heartbeat(shared: &Shared) -> Result<()> {
+    shared.advance(Phase::Cancelling);
+    Err(Error::new(
+        ErrorKind::Internal,
+        "the heartbeat of the worker died; what runs is given back",
+    ))
 }
 
 /// The second phase: cancels what still runs, and waits until it is given back.
@@ -110,7 +121,7 @@ pub struct Health {
     pub since_receive: Duration,
     /// Free slots of all.
     pub free_slots: usize,
-    /// Why it does nothing, where it does nothing; for people.
+    /// Why it does nothing, or is ending because a part of it died; for people.
     pub idle_because: Option<String>,
     /// The counts.
     pub stats: WorkerStats,
@@ -173,9 +184,10 @@ impl WorkerHandle {
     /// How the worker is.
     #[must_use]
     pub fn health(&self) -> Health {
-        let pulse = self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        let pulse = self.0.pulse();
         let stats = self.0.stats.read();
         let idle_because = match (&pulse.outage, stats.running) {
+            _ if pulse.end.is_some() => pulse.end.clone(),
             (Some(outage), _) => Some(format!("the broker or the result store is away: {outage}")),
             (None, 0) if self.0.phase() > Phase::Running => Some("it is stopping".to_owned()),
             (None, 0) => Some("nothing in its queues can be taken".to_owned()),

@@ -2,4 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps shows where it failed")]
 
+mod faults;
+mod outages;
+mod support;
 mod worker;

@@ -6,29 +6,11 @@ use std::time::Duration;
 
 use handover::{
     Backend, BrokerExt, CancelReason, Client, Context, ErrorKind, Failure, JobError, JobState,
-    Outcome, QueueName, QueueSettings, RetryPolicy, Status, Task, Worker,
+    Outcome, QueueSettings, RetryPolicy, Status, Task, Worker,
 };
 use tokio::sync::{Semaphore, mpsc};
 
-const WAIT: Duration = Duration::from_secs(10);
-const AT_ONCE: RetryPolicy = RetryPolicy {
-    attempts_max: 3,
-    delay_first: Duration::from_millis(1),
-    delay_max: Duration::from_millis(5),
-};
-const DOUBLE: Task<u64, u64> = Task::new("double", "sums").retry(AT_ONCE);
-const TREE: Task<u32, ()> = Task::new("tree", "sums").retry(AT_ONCE);
-
-async fn place(capacity: u64) -> (Backend, Client) {
-    let backend = Backend::memory();
-    let client = Client::new(&backend).room_wait(WAIT);
-    client.declare("sums", &QueueSettings::with_capacity(capacity)).await.unwrap();
-    (backend, client)
-}
-
-fn sums() -> QueueName {
-    QueueName::new("sums").unwrap()
-}
+use crate::support::{AT_ONCE, DOUBLE, TREE, WAIT, place, sums};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_jobs_through_a_small_queue_are_each_done_once() {
@@ -353,20 +335,6 @@ async fn a_thread_that_does_not_stop_is_reported_as_stuck() {
     assert!(client.send(DOUBLE, &1).await.unwrap().result().await.is_err());
     assert_eq!(worker.stop().await.unwrap().stuck, 1);
     drop(open);
-}
-
-#[tokio::test]
-async fn a_result_that_is_too_large_is_a_failure_that_says_so() {
-    const LARGE: Task<(), String> = Task::new("large", "sums");
-    let (backend, client) = place(8).await;
-    let worker = Worker::new(&backend)
-        .handle(LARGE, |_, ()| async { Ok("x".repeat(50_000_000)) })
-        .start()
-        .await
-        .unwrap();
-    let record = client.send(LARGE, &()).await.unwrap().outcome(WAIT).await.unwrap().unwrap();
-    assert!(record.reason.unwrap().contains("too large for the result store"));
-    worker.stop().await.unwrap();
 }
 
 #[tokio::test]
