@@ -1,8 +1,8 @@
 //! The clock: the one file that reads the time.
 //!
 //! Two clocks, told apart by name. [`now`] is monotonic: it measures waits and leases inside a process, and tests move it
-//! with tokio's paused time. [`wall_ms`] is the clock on the wall: it is only for what must outlive the process (rows in a
-//! file, lines in a log), because it can be set.
+//! with tokio's paused time. [`wall_ms`] and [`wall_us`] are the clock on the wall: it is only for what must outlive the
+//! process (rows in a file, lines in a log) or be compared between processes, because it can be set.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,10 +20,19 @@ pub fn now() -> Instant {
 
 /// Milliseconds since 1970 on the clock on the wall; 0 before 1970.
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
 pub fn wall_ms() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(wall().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Microseconds since 1970 on the clock on the wall; 0 before 1970. The same for all processes of one machine.
+#[must_use]
+pub fn wall_us() -> u64 {
+    u64::try_from(wall().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The moment `wait` from now, or one so far away (a hundred years) that nobody meets it.
