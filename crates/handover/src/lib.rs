@@ -9,6 +9,7 @@
 //! - [`results`]: where outcomes live. [`backend`]: a broker and its result store together.
 //! - [`task`]: a named function with typed arguments. [`client`]: sends jobs and waits for results. [`outcome`] and [`retry`]:
 //!   how an attempt ended and what becomes of it. [`worker`]: receives, executes, settles.
+//! - [`history`]: notes what a broker was asked and answered, and checks the notes against the contract.
 //!
 //! What does not live here: brokers with a dependency of their own (`handover-sqlite` and its sisters), ready-made
 //! consumers (`handover-modules`), and the command line (`handover-cli`).
@@ -20,6 +21,7 @@ pub mod client;
 pub mod clock;
 pub mod delivery;
 pub mod error;
+pub mod history;
 pub mod id;
 pub mod inspect;
 pub mod limits;
