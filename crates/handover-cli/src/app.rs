@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Global};
-use crate::connect::{self, Missing, Place};
+use crate::connect::{Missing, Place, Urls};
 use crate::failure::Failure;
 use crate::log;
 use crate::output::Output;
@@ -18,9 +18,24 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Opens the broker and the result stores that were asked for.
-    pub(crate) fn open(&self, missing: Missing) -> Result<Place, Failure> {
-        connect::open(&self.global.broker, &self.global.results, missing)
+    /// The broker and the result stores that were asked for, not yet opened.
+    pub(crate) fn urls(&self) -> Result<Urls<'_>, Failure> {
+        Urls::read(&self.global.broker, &self.global.results)
+    }
+
+    /// Opens them, does the work, and closes them, however the work ended: a file that is closed leaves no log beside it.
+    pub(crate) async fn at<T>(
+        &self,
+        missing: Missing,
+        work: impl AsyncFnOnce(&Place) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let place = self.urls()?.open(missing)?;
+        let worked = work(&place).await;
+        // What was accepted is safe by now; the first failure is the one to tell.
+        let closed = place.backend.close().await;
+        let worked = worked?;
+        closed?;
+        Ok(worked)
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) struct Global {
 impl std::fmt::Debug for Global {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Global")
-            .field("broker", &crate::connect::redacted(&self.broker))
+            .field("broker", &crate::url::redacted(&self.broker))
             .field("json", &self.json)
             .field("quiet", &self.quiet)
             .field("log", &self.log)

@@ -1,21 +1,16 @@
-//! From URLs to brokers and result stores: the only file that knows every one of them.
+//! From URLs to brokers and result stores: the only file that knows every one of them. What a URL says is in `url.rs`.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use handover::{Backend, BothResults, Durability, FileResultsOptions, ResultStore};
+use handover::{Backend, BothResults, FileResultsOptions, ResultStore};
 use handover_sqlite::{Progress, Report, SqliteFile, SqliteOptions};
 
 pub(crate) use handover_sqlite::Severity;
 
-use crate::duration;
 use crate::exit::Exit;
 use crate::failure::Failure;
-
-const BROKERS: &str =
-    "write sqlite:PATH, sqlite:PATH?durability=buffered, memory: (within this process)";
-const RESULTS: &str = "write same (where the queues are), file:DIR, file:DIR?durability=buffered";
+use crate::url::{self, Broker, Results};
 
 /// What to do where there is no such file yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,27 +19,67 @@ pub(crate) enum Missing {
     Refuse,
 }
 
-/// An opened broker with its result stores.
-#[derive(Debug)]
+/// An opened broker with its result stores. Cloning it is cheap.
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) backend: Backend,
     /// The file underneath, where there is one that can be backed up and examined.
     file: Option<SqliteFile>,
 }
 
-/// Opens the broker and the result stores at these URLs.
-pub(crate) fn open(broker: &str, results: &[String], missing: Missing) -> Result<Place, Failure> {
-    let (scheme, rest) = split(broker);
-    let mut place = match scheme {
-        "sqlite" => sqlite(rest, missing)?,
-        "memory" if rest.is_empty() => Place { backend: Backend::memory(), file: None },
-        _ => {
-            let shown = redacted(broker);
-            return Err(Failure::usage(format!("{shown:?} is no broker's URL")).hint(BROKERS));
+/// What was asked for, understood and not yet opened.
+#[derive(Debug)]
+pub(crate) struct Urls<'a> {
+    broker: Broker<'a>,
+    results: Vec<Results<'a>>,
+}
+
+impl<'a> Urls<'a> {
+    /// Reads the URLs of a broker and of result stores.
+    ///
+    /// # Errors
+    /// Wrong usage where one of them is none.
+    pub(crate) fn read(broker: &'a str, results: &'a [String]) -> Result<Self, Failure> {
+        Ok(Self {
+            broker: url::broker(broker)?,
+            results: results.iter().map(|url| url::results(url)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Opens the broker and the result stores. The files of results come first: where they cannot be kept, no database is
+    /// begun.
+    ///
+    /// # Errors
+    /// Where one of them cannot be opened.
+    pub(crate) fn open(self, missing: Missing) -> Result<Place, Failure> {
+        if let (Broker::Sqlite { path, .. }, Missing::Refuse) = (&self.broker, missing)
+            && !Path::new(path).exists()
+        {
+            return Err(Failure::new(Exit::Unavailable, format!("there is no database {path:?}"))
+                .hint("name another with --broker sqlite:PATH, or begin one: handover queue create NAME --capacity 1000"));
         }
-    };
-    place.backend = with_results(place.backend, results)?;
-    Ok(place)
+        let files: Vec<Option<Arc<dyn ResultStore>>> =
+            self.results.into_iter().map(files).collect::<Result<_, _>>()?;
+        let mut place = match self.broker {
+            Broker::Memory => Place { backend: Backend::memory(), file: None },
+            Broker::Sqlite { path, durability, keep } => {
+                let mut options = SqliteOptions::default().create(missing == Missing::Create);
+                options = durability.map_or(options.clone(), |level| options.durability(level));
+                options = keep.map_or(options.clone(), |keep| options.results_keep(keep));
+                let file = options.open(path)?;
+                Place { backend: file.backend(), file: Some(file) }
+            }
+        };
+        let own = &place.backend.results;
+        let mut stores: Vec<Arc<dyn ResultStore>> =
+            files.into_iter().map(|files| files.unwrap_or_else(|| Arc::clone(own))).collect();
+        place.backend = match stores.len() {
+            0 => place.backend,
+            1 => place.backend.with_results(stores.remove(0)),
+            _ => place.backend.with_results(Arc::new(BothResults::new(stores))),
+        };
+        Ok(place)
+    }
 }
 
 impl Place {
@@ -67,110 +102,23 @@ impl Place {
     }
 }
 
-fn sqlite(rest: &str, missing: Missing) -> Result<Place, Failure> {
-    let (path, options) = path_and_options(rest)?;
-    let mut sqlite = SqliteOptions::default().create(missing == Missing::Create);
-    for (name, value) in options {
-        sqlite = match name {
-            "durability" => sqlite.durability(durability(value)?),
-            "keep" => sqlite.results_keep(keep(value)?),
-            _ => {
-                return Err(Failure::usage(format!("sqlite: has no option {name:?}"))
-                    .hint("options: durability=synced|buffered, keep=DURATION (of results)"));
-            }
-        };
-    }
-    if missing == Missing::Refuse && !Path::new(path).exists() {
-        return Err(Failure::new(Exit::Unavailable, format!("there is no database {path:?}"))
-            .hint("name another with --broker sqlite:PATH, or begin one: handover queue create NAME --capacity 1000"));
-    }
-    let file = sqlite.open(path)?;
-    Ok(Place { backend: file.backend(), file: Some(file) })
-}
-
-fn with_results(backend: Backend, urls: &[String]) -> Result<Backend, Failure> {
-    let mut stores: Vec<Arc<dyn ResultStore>> = Vec::new();
-    for url in urls {
-        stores.push(match split(url) {
-            ("same", "") => Arc::clone(&backend.results),
-            ("file", rest) if !rest.is_empty() => file_results(rest)?,
-            _ => {
-                let shown = redacted(url);
-                return Err(Failure::usage(format!("{shown:?} is no URL of results")).hint(RESULTS));
-            }
-        });
-    }
-    Ok(match stores.len() {
-        0 => backend,
-        1 => backend.with_results(stores.remove(0)),
-        _ => backend.with_results(Arc::new(BothResults::new(stores))),
-    })
-}
-
-fn file_results(rest: &str) -> Result<Arc<dyn ResultStore>, Failure> {
-    let (folder, options) = path_and_options(rest)?;
+/// The store of files, or `None` for that of the queues.
+fn files(url: Results<'_>) -> Result<Option<Arc<dyn ResultStore>>, Failure> {
+    let Results::Files { folder, durability, rotate_bytes } = url else { return Ok(None) };
     let mut files = FileResultsOptions::new(folder);
-    for (name, value) in options {
-        files = match name {
-            "durability" => files.durability(durability(value)?),
-            "rotate_mib" => files.rotate_bytes(rotate_bytes(value)?),
-            _ => {
-                return Err(Failure::usage(format!("file: has no option {name:?}"))
-                    .hint("options: durability=synced|buffered, rotate_mib=NUMBER"));
-            }
-        };
+    if let Some(level) = durability {
+        files = files.durability(level);
     }
-    Ok(Arc::new(files.open()?))
-}
-
-/// The scheme and what follows its colon.
-fn split(url: &str) -> (&str, &str) {
-    url.split_once(':').unwrap_or((url, ""))
-}
-
-/// What stands behind the question mark.
-type Options<'a> = Vec<(&'a str, &'a str)>;
-
-/// `PATH?name=value&…`. A path may be written as one (`sqlite:a/b`) or behind two slashes (`sqlite:///a/b` is `/a/b`).
-fn path_and_options(rest: &str) -> Result<(&str, Options<'_>), Failure> {
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if path.is_empty() {
-        return Err(Failure::usage("the URL names no path").hint(BROKERS));
+    if let Some(bytes) = rotate_bytes {
+        files = files.rotate_bytes(bytes);
     }
-    let options = query
-        .split('&')
-        .filter(|option| !option.is_empty())
-        .map(|option| option.split_once('=').unwrap_or((option, "")))
-        .collect();
-    Ok((path, options))
-}
-
-/// What a send or a result is worth, as words say it.
-pub(crate) fn durability(word: &str) -> Result<Durability, Failure> {
-    match word {
-        "synced" => Ok(Durability::Synced),
-        "buffered" => Ok(Durability::Buffered),
-        _ => Err(Failure::usage(format!("{word:?} is no durability"))
-            .hint("synced (survives the machine) or buffered (survives any process)")),
-    }
-}
-
-fn keep(text: &str) -> Result<Duration, Failure> {
-    duration::parse(text).map_err(|why| Failure::usage(format!("keep: {why}")))
-}
-
-fn rotate_bytes(text: &str) -> Result<u64, Failure> {
-    text.parse().ok().and_then(|mib: u64| mib.checked_mul(1024 * 1024)).ok_or_else(|| {
-        Failure::usage(format!("rotate_mib: {text:?} is no number of MiB")).hint(RESULTS)
-    })
+    Ok(Some(Arc::new(files.open()?)))
 }
 
 /// The same place from any folder: the path in a URL of a file made absolute.
 pub(crate) fn absolute(url: &str) -> String {
-    let (scheme @ ("sqlite" | "file"), rest) = split(url) else { return url.to_owned() };
-    let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
-    let path = path.strip_prefix("//").unwrap_or(path);
+    let (scheme @ ("sqlite" | "file"), rest) = url::split(url) else { return url.to_owned() };
+    let (path, query) = url::path(rest);
     match std::path::absolute(path).ok().as_deref().and_then(Path::to_str) {
         Some(path) => format!("{scheme}:{path}{query}"),
         None => url.to_owned(),
@@ -182,52 +130,9 @@ pub(crate) fn absolute_all(urls: &[String]) -> String {
     urls.iter().map(|url| absolute(url)).collect::<Vec<_>>().join(",")
 }
 
-/// A URL without the name and password in it.
-pub(crate) fn redacted(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("//") else { return url.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}//***{}", &rest[at..]),
-        None => url.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn refused(broker: &str, results: &[&str]) -> Failure {
-        let results: Vec<String> = results.iter().map(|&url| url.to_owned()).collect();
-        open(broker, &results, Missing::Create).unwrap_err()
-    }
-
-    #[test]
-    fn an_unknown_scheme_is_wrong_usage_and_the_known_ones_are_listed() {
-        for url in
-            ["redis://h", "mail", "", "sqlite", "memory:x", "sqlite:", "sqlite:?durability=synced"]
-        {
-            let failure = refused(url, &[]);
-            assert_eq!(failure.exit, Exit::Usage, "{url}");
-            assert!(failure.hint.unwrap().contains("sqlite:PATH"), "{url}");
-        }
-        assert!(refused("memory:", &["file:"]).hint.unwrap().contains("file:DIR"));
-    }
-
-    #[test]
-    fn an_unknown_option_is_wrong_usage() {
-        assert!(refused("sqlite:x?speed=9", &[]).message.unwrap().contains("speed"));
-        assert!(refused("sqlite:x?durability=maybe", &[]).hint.unwrap().contains("buffered"));
-        assert!(
-            refused("memory:", &["file:x?rotate_mib=a"]).message.unwrap().contains("rotate_mib")
-        );
-    }
-
-    #[test]
-    fn a_name_and_password_are_never_shown() {
-        assert_eq!(redacted("redis://user:p@ss@host:1/2?x=@"), "redis://***@host:1/2?x=@");
-        assert_eq!(redacted("postgres://host/db"), "postgres://host/db");
-        assert!(!refused("nats://me:secret@h", &[]).message.unwrap().contains("secret"));
-    }
 
     #[test]
     fn a_place_is_the_same_from_any_folder() {
@@ -242,19 +147,9 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_stand_behind_two_slashes() {
-        assert_eq!(path_and_options("a/b.db").unwrap().0, "a/b.db");
-        assert_eq!(path_and_options("///a/b.db?durability=synced").unwrap().0, "/a/b.db");
-        assert_eq!(
-            path_and_options("//b.db?x=1&y").unwrap(),
-            ("b.db", vec![("x", "1"), ("y", "")])
-        );
-    }
-
-    #[test]
     fn several_result_stores_are_one() {
         let both = ["same".to_owned(), "same".to_owned()];
-        let place = open("memory:", &both, Missing::Refuse).unwrap();
+        let place = Urls::read("memory:", &both).unwrap().open(Missing::Refuse).unwrap();
         assert_eq!(place.backend.results.caps().name, "both");
     }
 }

@@ -1,7 +1,6 @@
 //! `handover backup`: a copy of the database file while it is at work.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
@@ -20,20 +19,21 @@ pub(crate) struct Backup {
 
 impl Backup {
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
-        let place = Arc::new(app.open(Missing::Refuse)?);
-        let live = app.out.live(100);
-        let (copied, to) = (Arc::clone(&place), self.file.clone());
-        let copy = tokio::task::spawn_blocking(move || {
-            let copied = copied.backup(&to, |progress| {
-                let done = progress.total.saturating_sub(progress.remaining);
-                let percent = (done * 100).checked_div(progress.total).unwrap_or(100);
-                live.set(percent, &format!("{done} of {} pages", progress.total));
+        let (live, to) = (app.out.live(100), self.file.clone());
+        app.at(Missing::Refuse, async |place| {
+            let place = place.clone();
+            let copy = tokio::task::spawn_blocking(move || {
+                let copied = place.backup(&to, |progress| {
+                    let done = progress.total.saturating_sub(progress.remaining);
+                    let percent = (done * 100).checked_div(progress.total).unwrap_or(100);
+                    live.set(percent, &format!("{done} of {} pages", progress.total));
+                });
+                live.finish();
+                copied
             });
-            live.finish();
-            copied
-        });
-        copy.await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))??;
-        place.backend.close().await?;
+            copy.await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?
+        })
+        .await?;
         let bytes = std::fs::metadata(&self.file).map_or(0, |file| file.len());
         if app.out.is_json() {
             app.out.object(&json!({"file": self.file.display().to_string(), "bytes": bytes}))?;

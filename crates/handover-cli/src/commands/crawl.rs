@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clap::Args;
 use handover::{
-    Backend, BothResults, BrokerExt, Client, FileResultsOptions, QueueInfo, QueueName, Result,
-    ResultStore, RunningWorker, Status, Worker, WorkerStats,
+    Backend, BothResults, BrokerExt, Client, FileResults, FileResultsOptions, QueueInfo, QueueName,
+    QueueSettings, Result, RunningWorker, Status, Worker, WorkerStats,
 };
 use handover_modules::crawl::{CrawlPlan, Crawler};
 use handover_modules::scraper::extract::Field;
@@ -26,7 +26,7 @@ use crate::connect::Missing;
 use crate::exit::Exit;
 use crate::failure::{Failure, unless_closed};
 use crate::output::{Live, Output};
-use crate::stop;
+use crate::{number, stop};
 
 /// Crawl a site: robots.txt obeyed, one request at a time per host, every page once
 ///
@@ -37,13 +37,13 @@ pub(crate) struct CrawlArgs {
     /// Where to begin
     url: String,
     /// The most links to follow from there
-    #[arg(long, default_value_t = 3, value_name = "N")]
+    #[arg(long, default_value_t = 3, value_name = "N", allow_negative_numbers = true, value_parser = number::within(0..=u32::MAX))]
     depth: u32,
     /// The most pages the queue may hold unsettled; more are parked until there is room
-    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(long, default_value_t = 1000, value_name = "N", allow_negative_numbers = true, value_parser = number::within(1..=QueueSettings::CAPACITY_MAX))]
     capacity: u64,
     /// The most pages parked
-    #[arg(long, default_value_t = 10_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
+    #[arg(long, default_value_t = 10_000_000, value_name = "N", allow_negative_numbers = true, value_parser = number::within(0..=QueueSettings::CAPACITY_MAX))]
     parked_max: u64,
     /// Write the pages to this file too, one JSON object a line
     #[arg(long, value_name = "FILE")]
@@ -58,16 +58,16 @@ pub(crate) struct CrawlArgs {
     #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = crate::duration::parse)]
     delay: Duration,
     /// Requests at a time to one host, in the whole fleet; 0 is no limit, for hosts of your own
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = number::within(0..=u32::MAX))]
     per_host: u32,
     /// Pages at a time in this process
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
-    concurrency: u64,
+    #[arg(long, default_value_t = 8, value_name = "N", allow_negative_numbers = true, value_parser = number::within(1_usize..=1000))]
+    concurrency: usize,
     /// The longest time for a page
-    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = crate::duration::parse)]
+    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = page_timeout)]
     page_timeout: Duration,
     /// The largest page, in bytes after decompression
-    #[arg(long, default_value_t = 5 * 1024 * 1024, value_name = "BYTES")]
+    #[arg(long, default_value_t = 5 * 1024 * 1024, value_name = "BYTES", allow_negative_numbers = true, value_parser = number::within(1..=usize::MAX))]
     page_bytes_max: usize,
     /// How the site's owner can reach you: an address or a page, sent with every request
     #[arg(long, value_name = "TEXT", env = "HANDOVER_CONTACT", hide_env_values = true)]
@@ -87,26 +87,41 @@ impl CrawlArgs {
     pub(crate) async fn run(self, app: &App) -> std::result::Result<Exit, Failure> {
         let plan = self.plan()?;
         let queue = self.queue_name(&plan)?;
-        let place = app.open(Missing::Create)?;
-        let backend = self.with_file(place.backend.clone())?;
-        let client = Client::new(&backend).room_wait(Duration::MAX);
+        // Made before anything is opened: it finds what is wrong with the plan.
+        let crawler = Crawler::new(plan.clone(), queue.clone())
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        let file = self.file()?;
+        app.at(Missing::Create, async |place| {
+            let backend = with_file(place.backend.clone(), file);
+            self.crawl(app, &backend, &plan, &queue, &crawler).await
+        })
+        .await
+    }
+
+    async fn crawl(
+        &self,
+        app: &App,
+        backend: &Backend,
+        plan: &CrawlPlan,
+        queue: &QueueName,
+        crawler: &Crawler,
+    ) -> std::result::Result<Exit, Failure> {
+        let client = Client::new(backend).room_wait(Duration::MAX);
         client
             .declare(queue.as_str(), &CrawlPlan::settings(self.capacity, self.parked_max))
             .await?;
-        client.send_messages(&queue, &[plan.seed()?]).await?;
-        let crawler = Crawler::new(plan.clone(), queue.clone())
-            .map_err(|error| Failure::usage(error.to_string()))?;
-        let concurrency = usize::try_from(self.concurrency).unwrap_or(usize::MAX);
-        let worker = Worker::new(&backend).concurrency(concurrency).lease(self.lease).until_empty();
+        client.send_messages(queue, &[plan.seed()?]).await?;
+        let worker =
+            Worker::new(backend).concurrency(self.concurrency).lease(self.lease).until_empty();
         let worker = crawler.on(worker).start().await?;
         let stopping = stop::on_signals(worker.handle(), app.out);
-        let stats = watch(&backend, &queue, app.out, worker).await?;
+        let stats = watch(backend, queue, app.out, worker).await?;
         let stopped = stopping.was_told();
-        let Some(info) = backend.broker.inspector()?.queue(&queue).await? else {
+        let Some(info) = backend.broker.inspector()?.queue(queue).await? else {
             return Err(Failure::nothing_found("the crawl's queue is gone"));
         };
-        let mut summary = Summary::new(&info, &self, stats);
-        summary.count(&backend, &queue, &plan).await?;
+        let mut summary = Summary::new(&info, self, stats);
+        summary.count(backend, queue, plan).await?;
         backend.close().await?;
         unless_closed(app.out.result(&summary, || summary.to_string()))?;
         Ok(match (stopped, summary.failed) {
@@ -159,12 +174,24 @@ impl CrawlArgs {
         QueueName::new(format!("crawl.{}", plan.id()))
     }
 
-    /// The same backend, with the file of pages beside its own results.
-    fn with_file(&self, backend: Backend) -> Result<Backend> {
-        let Some(path) = &self.out else { return Ok(backend) };
-        let file: Arc<dyn ResultStore> = Arc::new(FileResultsOptions::flat_file(path).open()?);
-        let own = Arc::clone(&backend.results);
-        Ok(backend.with_results(Arc::new(BothResults::new(vec![own, file]))))
+    /// The file of pages, where one was asked for.
+    fn file(&self) -> Result<Option<FileResults>> {
+        self.out.as_ref().map(|path| FileResultsOptions::flat_file(path).open()).transpose()
+    }
+}
+
+/// The same backend, with the file of pages beside its own results.
+fn with_file(backend: Backend, file: Option<FileResults>) -> Backend {
+    let Some(file) = file else { return backend };
+    let own = Arc::clone(&backend.results);
+    backend.with_results(Arc::new(BothResults::new(vec![own, Arc::new(file)])))
+}
+
+/// A page that has no time can only fail.
+fn page_timeout(text: &str) -> std::result::Result<Duration, String> {
+    match crate::duration::parse(text)? {
+        Duration::ZERO => Err("a page needs some time, such as 30s".to_owned()),
+        time => Ok(time),
     }
 }
 

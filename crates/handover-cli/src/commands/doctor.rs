@@ -1,7 +1,5 @@
 //! `handover doctor`: what is the matter with the database file.
 
-use std::sync::Arc;
-
 use clap::Args;
 use serde_json::json;
 
@@ -17,17 +15,18 @@ pub(crate) struct Doctor {}
 
 impl Doctor {
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
-        let place = match app.open(Missing::Refuse) {
-            Ok(place) => Arc::new(place),
+        let place = match app.urls()?.open(Missing::Refuse) {
+            Ok(place) => place,
             // A file that cannot even be opened is the worst finding there is.
-            Err(failure) if failure.exit == Exit::Usage => return broken(app, failure),
+            Err(failure) if matches!(failure.exit, Exit::Usage | Exit::Failed) => {
+                return broken(app, failure);
+            }
             Err(failure) => return Err(failure),
         };
-        let examined = Arc::clone(&place);
-        let report = tokio::task::spawn_blocking(move || examined.doctor());
-        let report =
-            report.await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))??;
+        let examined = place.clone();
+        let report = tokio::task::spawn_blocking(move || examined.doctor()).await;
         place.backend.close().await?;
+        let report = report.map_err(|error| Failure::new(Exit::Failed, error.to_string()))??;
         if app.out.is_json() {
             for finding in &report.findings {
                 unless_closed(app.out.object(finding))?;

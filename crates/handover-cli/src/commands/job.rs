@@ -10,7 +10,7 @@ use crate::connect::{Missing, Place};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::table::{Table, cut, tame};
-use crate::{duration, json};
+use crate::{duration, json, number};
 
 /// How much of a reason a listing shows, in characters.
 const REASON_SHOWN: usize = 60;
@@ -66,19 +66,25 @@ struct List {
     #[arg(long)]
     state: Option<JobState>,
     /// At most this many, up to 1000
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = number::within(1_u16..=1000))]
     limit: u16,
     /// Only those after this place, as the page before said; with --json its last line is {"next":CURSOR}
-    #[arg(long, value_name = "CURSOR", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "CURSOR", allow_negative_numbers = true, value_parser = number::within(0..=u64::MAX), default_value_t = 0, hide_default_value = true)]
     after: u64,
 }
 
 impl Job {
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
-        let place = app.open(Missing::Refuse)?;
+        app.at(Missing::Refuse, async |place| self.command.run(app, place).await).await?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Command {
+    async fn run(self, app: &App, place: &Place) -> Result<(), Failure> {
         let broker = &place.backend.broker;
-        match self.command {
-            Command::Ls(list) => list.run(app, &place).await?,
+        match self {
+            Command::Ls(list) => list.run(app, place).await?,
             Command::Show { id } => {
                 let job = broker.inspector()?.job(id).await?.ok_or_else(|| not_stored(id))?;
                 show(app, &job)?;
@@ -100,8 +106,7 @@ impl Job {
                 answer(app, id, was, "deleted", "there is no job")?;
             }
         }
-        place.backend.close().await?;
-        Ok(Exit::Done)
+        Ok(())
     }
 }
 

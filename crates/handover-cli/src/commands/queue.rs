@@ -15,7 +15,7 @@ use crate::connect::{Missing, Place};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::table::Table;
-use crate::{connect, duration, json};
+use crate::{duration, json, number, url};
 
 /// Create, list, show, pause and clean up queues
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ enum Command {
         /// The queue
         name: QueueName,
         /// At most this many
-        #[arg(long, value_name = "N", default_value_t = u64::from(u32::MAX), hide_default_value = true)]
+        #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::within(0..=u64::MAX), default_value_t = u64::from(u32::MAX), hide_default_value = true)]
         max: u64,
     },
 }
@@ -61,10 +61,10 @@ struct Create {
     /// The queue: letters, digits, '-', '_' and '.'
     name: QueueName,
     /// The most unsettled jobs it may hold; a new queue needs it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::within(1..=QueueSettings::CAPACITY_MAX))]
     capacity: Option<u64>,
     /// How many children of its own jobs may wait inside it for room [default: 10 times the capacity]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::within(0..=QueueSettings::CAPACITY_MAX))]
     overdraft: Option<u64>,
     /// Hand out one job at a time, in the whole fleet
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -92,33 +92,45 @@ struct Purge {
 }
 
 fn parse_durability(word: &str) -> Result<Durability, String> {
-    connect::durability(word).map_err(|failure| {
+    url::durability(word).map_err(|failure| {
         [failure.message, failure.hint].into_iter().flatten().collect::<Vec<_>>().join(": ")
     })
 }
 
 impl Queue {
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
-        let missing = match self.command {
-            Command::Create(_) => Missing::Create,
+        let missing = match &self.command {
+            Command::Create(create) => create.check()?,
             _ => Missing::Refuse,
         };
-        let place = app.open(missing)?;
-        match self.command {
-            Command::Create(create) => create.run(app, &place).await?,
-            Command::Ls => list(app, &place).await?,
-            Command::Show { name } => show(app, &find_queue(&place, &name).await?)?,
-            Command::Pause { name } => pause(app, &place, &name, true).await?,
-            Command::Resume { name } => pause(app, &place, &name, false).await?,
-            Command::Purge(purge) => purge.run(app, &place).await?,
-            Command::Kick { name, max } => kick(app, &place, &name, max).await?,
-        }
-        place.backend.close().await?;
+        app.at(missing, async |place| self.command.run(app, place).await).await?;
         Ok(Exit::Done)
     }
 }
 
+impl Command {
+    async fn run(self, app: &App, place: &Place) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(app, place).await,
+            Self::Ls => list(app, place).await,
+            Self::Show { name } => show(app, &find_queue(place, &name).await?),
+            Self::Pause { name } => pause(app, place, &name, true).await,
+            Self::Resume { name } => pause(app, place, &name, false).await,
+            Self::Purge(purge) => purge.run(app, place).await,
+            Self::Kick { name, max } => kick(app, place, &name, max).await,
+        }
+    }
+}
+
 impl Create {
+    /// Refuses what no queue may have before a file is begun for it. Who names no capacity has a queue already.
+    fn check(&self) -> Result<Missing, Failure> {
+        let mut settings = QueueSettings::with_capacity(1);
+        settings.remember = self.remember.unwrap_or(settings.remember);
+        settings.check()?;
+        Ok(if self.capacity.is_some() { Missing::Create } else { Missing::Refuse })
+    }
+
     async fn run(self, app: &App, place: &Place) -> Result<(), Failure> {
         let broker = &place.backend.broker;
         let before = match broker.inspect() {

@@ -28,9 +28,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
-        let place = app.open(Missing::Refuse)?;
-        let record = self.find(&place).await?;
-        place.backend.close().await?;
+        let record = app.at(Missing::Refuse, async |place| self.find(place).await).await?;
         if app.out.is_json() {
             unless_closed(app.out.object(&json::Outcome::from(&record)))?;
         } else if let (Status::Done, Some(output)) = (record.status, &record.output) {

@@ -13,7 +13,7 @@ use crate::connect::{self, Missing, Place};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Live, Output};
-use crate::{duration, stop};
+use crate::{duration, number, stop};
 
 /// What a worker's grace is longer than the command's, so that the command is stopped and not dropped.
 const GRACE_BEYOND: Duration = Duration::from_secs(2);
@@ -41,6 +41,8 @@ pub(crate) struct Work {
         long,
         short = 'c',
         value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = number::within(1..=Worker::SLOTS_MAX),
         env = "HANDOVER_CONCURRENCY",
         hide_env_values = true,
         default_value_t = 1
@@ -50,6 +52,8 @@ pub(crate) struct Work {
     #[arg(
         long,
         value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = number::within(0..=Worker::SLOTS_MAX - 1),
         env = "HANDOVER_PREFETCH",
         hide_env_values = true,
         default_value_t = 0
@@ -62,7 +66,7 @@ pub(crate) struct Work {
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "HANDOVER_TIMEOUT", hide_env_values = true, default_value = "1h")]
     timeout: Duration,
     /// How often a job is tried before it is buried
-    #[arg(long, value_name = "N", env = "HANDOVER_ATTEMPTS", hide_env_values = true, default_value_t = RetryPolicy::DEFAULT.attempts_max)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::within(1..=u32::MAX), env = "HANDOVER_ATTEMPTS", hide_env_values = true, default_value_t = RetryPolicy::DEFAULT.attempts_max)]
     attempts: u32,
     /// The longest rest after the first attempt; it doubles with each
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "HANDOVER_RETRY_DELAY", hide_env_values = true, default_value = "1s")]
@@ -84,15 +88,16 @@ pub(crate) struct Work {
 impl Work {
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
         let missing = if self.until_empty { Missing::Refuse } else { Missing::Create };
-        let place = app.open(missing)?;
-        self.look_for_queues(app, &place).await?;
-        let worker = self.worker(app, &place)?.start().await?;
-        let stopping = stop::on_signals(worker.handle(), app.out);
-        let stats = watch(app.out, worker).await;
-        drop(stopping);
-        let closed = place.backend.close().await;
-        let stats = stats?;
-        closed?;
+        let stats = app
+            .at(missing, async |place| {
+                self.look_for_queues(app, place).await?;
+                let worker = self.worker(app, place)?.start().await?;
+                let stopping = stop::on_signals(worker.handle(), app.out);
+                let stats = watch(app.out, worker).await;
+                drop(stopping);
+                Ok(stats?)
+            })
+            .await?;
         app.out.note(&stats.to_string());
         if app.out.is_json() {
             app.out.object(&stats)?;

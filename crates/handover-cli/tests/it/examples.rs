@@ -45,7 +45,7 @@ fn a_thousand_lines_go_through_a_queue_of_ten() {
     let folder = Folder::with_queue(10);
     let mut worker =
         folder.start(&["work", "mail", "--exec", "true", "--concurrency", "8", "--quiet"]);
-    let sent = folder.feed(&["send", "mail", "count", "-"], &lines(1000));
+    let sent = folder.feed(&["send", "mail", "count", "-"], lines(1000));
     assert_eq!(sent.done().lines().count(), 1000);
     // The queue may still hold the last ten.
     folder.run(&["work", "mail", "--exec", "true", "--until-empty"]).done();

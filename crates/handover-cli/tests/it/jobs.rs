@@ -7,7 +7,7 @@ const NOBODY: &str = "0197f2f0-3a5b-7cc2-9a0e-5f2b7e6a1c44";
 #[test]
 fn a_listing_has_pages() {
     let folder = Folder::with_queue(10);
-    folder.feed(&["send", "mail", "deliver", "-"], &lines(5)).done();
+    folder.feed(&["send", "mail", "deliver", "-"], lines(5)).done();
     let mut seen = Vec::new();
     let mut after = "0".to_owned();
     loop {

@@ -4,6 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps shows where it failed")]
 
+mod bad_files;
+#[cfg(unix)]
+mod bad_pipes;
+mod bad_words;
 mod examples;
 mod jobs;
 mod queues;

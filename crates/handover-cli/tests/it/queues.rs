@@ -46,7 +46,7 @@ fn a_paused_queue_hands_nothing_out() {
 #[test]
 fn buried_jobs_are_kicked_back_or_purged() {
     let folder = Folder::with_queue(10);
-    folder.feed(&["send", "mail", "deliver", "-"], &lines(3)).done();
+    folder.feed(&["send", "mail", "deliver", "-"], lines(3)).done();
     folder.work("exit 1").done();
     assert_eq!(folder.object(&["queue", "kick", "mail", "--max", "2"])["kicked"], 2);
     let purge = ["queue", "purge", "mail", "--state", "buried"];
@@ -69,7 +69,7 @@ fn a_backup_is_a_database_like_the_first() {
 #[test]
 fn the_doctor_finds_a_damaged_file() {
     let folder = Folder::with_queue(5000);
-    folder.feed(&["send", "mail", "deliver", "-"], &lines(5000)).done();
+    folder.feed(&["send", "mail", "deliver", "-"], lines(5000)).done();
     folder.run(&["doctor"]).done();
     let file = folder.path("handover.db");
     let mut bytes = std::fs::read(&file).unwrap();

@@ -7,7 +7,7 @@ use crate::support::{Folder, Ran, lines, say};
 #[test]
 fn a_full_queue_is_told_at_once_with_75() {
     let folder = Folder::with_queue(3);
-    let full = folder.feed(&["send", "mail", "deliver", "-", "--no-wait"], &lines(5));
+    let full = folder.feed(&["send", "mail", "deliver", "-", "--no-wait"], lines(5));
     full.failed(75, "full; 3 jobs were sent before").hinted("--no-wait");
     assert_eq!(full.stdout.lines().count(), 3, "what was sent is printed");
     folder.run(&["send", "mail", "deliver", "1", "--no-wait"]).failed(75, "nothing was sent");

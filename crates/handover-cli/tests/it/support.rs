@@ -1,5 +1,6 @@
 //! Runs the binary in a folder of its own, with nothing of the outside in its environment.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_handover"));
         let ours =
             |name: &str| name.starts_with("HANDOVER_") || ["COLUMNS", "NO_COLOR"].contains(&name);
@@ -51,11 +52,13 @@ impl Folder {
     }
 
     /// Runs it with this on stdin.
-    pub(crate) fn feed(&self, arguments: &[&str], stdin: &str) -> Ran {
+    pub(crate) fn feed(&self, arguments: &[&str], stdin: impl AsRef<[u8]>) -> Ran {
         let file = self.path("stdin");
         std::fs::write(&file, stdin).unwrap();
         let mut command = self.command(arguments);
-        Ran::from(command.stdin(File::open(file).unwrap()).output().unwrap())
+        let ran = Ran::from(command.stdin(File::open(&file).unwrap()).output().unwrap());
+        std::fs::remove_file(file).unwrap();
+        ran
     }
 
     /// Starts it with pipes on all sides.
@@ -84,6 +87,15 @@ impl Folder {
         self.run(&[&["work", "mail", "--exec", exec][..], &more].concat())
     }
 
+    /// The names of the files in it, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     /// Makes a named pipe: whoever opens it waits for the other side.
     pub(crate) fn fifo(&self, name: &str) -> PathBuf {
         let path = self.path(name);
@@ -100,12 +112,16 @@ impl Ran {
         &self.stdout
     }
 
-    /// Checks that it ended with this code and said this, on one line behind the program's name.
+    /// Checks that it ended with this code and said this, on one line behind the program's name (or that of the reader of its
+    /// words, which has none).
     #[track_caller]
     pub(crate) fn failed(&self, code: i32, said: &str) -> &Self {
         assert_eq!(self.code, code, "{self:?}");
-        let errors: Vec<_> =
-            self.stderr.lines().filter(|line| line.starts_with("handover: error: ")).collect();
+        let errors: Vec<_> = self
+            .stderr
+            .lines()
+            .filter(|line| line.trim_start_matches("handover: ").starts_with("error: "))
+            .collect();
         assert!(
             errors.len() == 1 && errors[0].contains(said),
             "{said:?} is not what it said: {self:?}"

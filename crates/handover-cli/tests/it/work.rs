@@ -14,10 +14,13 @@ fn signal(child: &Child, signal: Signal) {
 
 /// Waits until it says this.
 fn heard(lines: &mut BufReader<ChildStderr>, said: &str) {
-    let mut line = String::new();
-    while !line.contains(said) {
-        line.clear();
-        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it never said {said:?}");
+    let mut heard = String::new();
+    while !heard.contains(said) {
+        assert_ne!(
+            lines.read_line(&mut heard).unwrap(),
+            0,
+            "{said:?} is not what it said: {heard}"
+        );
     }
 }
 

@@ -19,9 +19,9 @@ use self::sender::Sender;
 use super::find_queue;
 use crate::app::App;
 use crate::connect::{Missing, Place};
-use crate::duration;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::{duration, number};
 
 /// Send jobs to a queue, waiting while it is full; prints their ids, one a line
 ///
@@ -34,7 +34,12 @@ pub(crate) struct Send {
     /// The name of the task
     task: String,
     /// The arguments as JSON; or - for stdin, or @FILE: one JSON a line, a line is a job
-    #[arg(value_name = "ARGS|-|@FILE", default_value = "null", hide_default_value = true)]
+    #[arg(
+        value_name = "ARGS|-|@FILE",
+        default_value = "null",
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
     args: String,
     /// Do not wait for room: exit code 75 when the queue is full
     #[arg(long, conflicts_with = "wait")]
@@ -46,7 +51,7 @@ pub(crate) struct Send {
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0", hide_default_value = true)]
     delay: Duration,
     /// 0 to 9, higher goes first
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=9), default_value_t = 5)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::within(0_u8..=9), default_value_t = 5)]
     priority: u8,
     /// Jobs with one key are done one at a time and in order
     #[arg(long, conflicts_with = "key_from")]
@@ -72,17 +77,19 @@ impl Send {
         }
         // A wrong name is told before anything is read.
         Envelope::new(&self.task, Vec::new())?;
+        // So is a wrong key, which is no fault of the data.
+        if let Some(key) = &self.key {
+            Message::new(Vec::new()).with_key(key).check()?;
+        }
         let parent = self.parent()?;
-        let place = app.open(Missing::Refuse)?;
-        let sent = if many {
-            self.lines(app, &place, parent.as_ref()).await
-        } else {
-            self.one(app, &place, parent.as_ref()).await
-        };
-        // What was accepted is safe by now; the first failure is the one to tell.
-        let closed = place.backend.close().await;
-        sent?;
-        closed?;
+        app.at(Missing::Refuse, async |place| {
+            if many {
+                self.lines(app, place, parent.as_ref()).await
+            } else {
+                self.one(app, place, parent.as_ref()).await
+            }
+        })
+        .await?;
         Ok(Exit::Done)
     }
 
@@ -116,7 +123,10 @@ impl Send {
         let items = match self.args.strip_prefix('@') {
             None => lines::read(io::stdin(), limits),
             Some(path) => {
-                let file = File::open(path).map_err(|error| Failure::io(path, &error))?;
+                let file = File::open(path).map_err(|error| {
+                    Failure::io(format!("the file {path:?} cannot be read"), &error)
+                        .hint("@FILE names a file with one JSON value a line")
+                })?;
                 lines::read(file, limits)
             }
         };

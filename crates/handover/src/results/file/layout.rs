@@ -109,8 +109,13 @@ impl Layout {
             Self::Folder(folder) => {
                 let read = |error| unavailable("read", folder, error);
                 for entry in fs::read_dir(folder).map_err(read)? {
-                    let name = entry.map_err(read)?.file_name();
+                    let entry = entry.map_err(read)?;
+                    let name = entry.file_name();
                     let Some((log, rotated)) = name.to_str().and_then(parse) else { continue };
+                    // The folder says what an entry is, so this asks for nothing more; but a link leads elsewhere.
+                    if !entry.file_type().map_err(read)?.is_file() {
+                        check_regular(&entry.path())?;
+                    }
                     let found = logs.entry(log).or_default();
                     match rotated {
                         Some(number) => found.rotated.push(number),
@@ -120,6 +125,7 @@ impl Layout {
             }
             Self::Flat(path) => {
                 if path.try_exists().map_err(|error| unavailable("find", path, error))? {
+                    check_regular(path)?;
                     logs.insert(String::new(), Found { rotated: Vec::new(), live: true });
                 }
             }
@@ -197,6 +203,15 @@ pub(super) fn refused(what: &'static str, path: &Path, error: io::Error) -> Erro
         .source(error),
         _ => unavailable(what, path, error),
     }
+}
+
+/// Refuses a folder, a pipe, and a device such as /dev/zero, which would be read for ever.
+fn check_regular(path: &Path) -> Result<()> {
+    let checked = fs::metadata(path).and_then(|found| {
+        let other = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+        if found.is_file() { Ok(()) } else { Err(other()) }
+    });
+    checked.map_err(|error| refused("open", path, error))
 }
 
 fn is_number(text: &str) -> bool {
