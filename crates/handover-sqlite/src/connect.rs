@@ -12,8 +12,6 @@ use crate::{patience, schema};
 /// The size of a page in a new file, in bytes. Twice SQLite's own: a group of a thousand rows writes half as many pages,
 /// and ran a third faster; a lone commit writes four pages and hardly notices.
 const PAGE_BYTES: u32 = 8192;
-/// Pages in the log before a commit copies them back. More makes commits smoother and the log larger.
-const CHECKPOINT_PAGES: u32 = 1000;
 /// The log is cut back to this after a burst.
 const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
 /// Page cache of the writer, in KiB: holds the upper levels of every index of a queue a million deep.
@@ -41,6 +39,8 @@ pub(crate) fn writer(path: &Path, options: &SqliteOptions) -> Result<Connection>
     settings(&connection, WRITER_CACHE_KIB).map_err(from_sqlite)?;
     limit_size(&connection, file_bytes_max).map_err(from_sqlite)?;
     schema::migrate(&mut connection)?;
+    // From here on the writer syncs the log and copies it back by itself: see `writer/log.rs`.
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(from_sqlite)?;
     Ok(connection)
 }
 
@@ -69,7 +69,7 @@ fn settings(connection: &Connection, cache_kib: u32) -> rusqlite::Result<()> {
         "PRAGMA foreign_keys = OFF;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -{cache_kib};
-         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+         PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = {LOG_BYTES_MAX};"
     ))?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -80,14 +80,15 @@ fn settings(connection: &Connection, cache_kib: u32) -> rusqlite::Result<()> {
 /// busy handler in every such case: so we ask it ourselves.
 fn use_log(connection: &Connection) -> Result<()> {
     let mut round = 0;
-    let mode = loop {
-        let mode = connection
-            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
-        match mode {
-            Err(error) if is_busy(&error) && patience::wait(round) => round += 1,
-            other => break other.map_err(from_sqlite)?,
+    while let Err(error) = switch_to_log(connection) {
+        if !is_busy(&error) || !patience::wait(round) {
+            return Err(from_sqlite(error));
         }
-    };
+        round += 1;
+    }
+    let mode: String = connection
+        .pragma_query_value(None, "journal_mode", |row| row.get(0))
+        .map_err(from_sqlite)?;
     if mode.eq_ignore_ascii_case("wal") {
         return Ok(());
     }
@@ -97,6 +98,15 @@ fn use_log(connection: &Connection) -> Result<()> {
     )
     .fact("journal_mode", mode)
     .broker(NAME))
+}
+
+/// Runs the statement to its end: the switch is committed after it has answered, and whoever takes the answer and leaves does not
+/// hear that the disk failed, and works on without a log.
+fn switch_to_log(connection: &Connection) -> rusqlite::Result<()> {
+    let mut switch = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let mut answers = switch.raw_query();
+    while answers.next()?.is_some() {}
+    Ok(())
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

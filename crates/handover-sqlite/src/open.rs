@@ -186,6 +186,8 @@ pub struct Stats {
     pub failures: u64,
     /// Wake-ups sent to other processes.
     pub rings: u64,
+    /// Syncs of the log, for what is promised as `Synced`.
+    pub syncs: u64,
 }
 
 /// An opened file. Clones, and all brokers and result stores it gives out, share one writer thread, which ends with the
@@ -231,6 +233,7 @@ impl SqliteFile {
             operations: counters.operations.load(Ordering::Relaxed),
             failures: counters.failures.load(Ordering::Relaxed),
             rings: counters.rings.load(Ordering::Relaxed),
+            syncs: self.shared.log.syncs(),
         }
     }
 

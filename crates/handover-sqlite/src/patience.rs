@@ -29,6 +29,14 @@ pub(crate) fn limit(wait_max: Duration) {
     LIMIT.set(wait_max);
 }
 
+/// Does this with another limit.
+pub(crate) fn within<T>(wait_max: Duration, work: impl FnOnce() -> T) -> T {
+    let before = LIMIT.replace(wait_max);
+    let done = work();
+    LIMIT.set(before);
+    done
+}
+
 /// Sleeps one step; false when the wait took as long as it may. `round` counts from 0 in each wait.
 pub(crate) fn wait(round: i32) -> bool {
     let now = clock::now();

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use handover::{Caps, QueueName, Result, ResultCaps};
+use rusqlite::hooks::Wal;
 use tokio::sync::{oneshot, watch};
 
 use crate::connect;
@@ -15,6 +16,7 @@ use crate::open::SqliteOptions;
 use crate::reader::Reader;
 use crate::sql::Identity;
 use crate::sql::send::ceil_ms;
+use crate::writer::log::Log;
 use crate::writer::op::{Inbox, Op, Reply, Side};
 use crate::writer::{Post, Writer, no_thread};
 use crate::{bell, patience};
@@ -48,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) result_caps: ResultCaps,
     pub(crate) counters: Arc<Counters>,
     inbox: Arc<Inbox>,
+    pub(crate) log: Arc<Log>,
     pub(crate) reader: Reader,
     sides: Sides,
     stopped: watch::Receiver<bool>,
@@ -76,12 +79,14 @@ impl Shared {
             results_keep_ms: ceil_ms(options.results_keep),
             leasing: Arc::default(),
         };
+        let log = Arc::new(Log::new(&path));
         let post = Post {
             ops,
             inbox: Arc::clone(&inbox),
             counters: Arc::clone(&counters),
             who,
             bell: bell::Bell::new(&path),
+            log: Arc::clone(&log),
         };
         let (stop, stopped) = watch::channel(false);
         let thread = start(connection, post, options.busy_wait_max, stop)?;
@@ -92,6 +97,7 @@ impl Shared {
             result_caps: options.result_caps(),
             counters,
             inbox,
+            log,
             sides: Sides::default(),
             stopped,
             thread: Mutex::new(Some(thread)),
@@ -219,12 +225,18 @@ impl Drop for Asking<'_> {
 
 /// Starts the writer thread, and waits until it has prepared its statements.
 fn start(
-    connection: rusqlite::Connection,
+    mut connection: rusqlite::Connection,
     post: Post,
     busy_wait_max: std::time::Duration,
     stop: watch::Sender<bool>,
 ) -> Result<JoinHandle<()>> {
     let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
+    let log = Arc::clone(&post.log);
+    let count = move |_: &mut Wal, pages| {
+        log.has_pages(pages);
+        Ok(())
+    };
+    connection.wal_hook(Some(count)).map_err(from_sqlite)?;
     let work = move || {
         patience::limit(busy_wait_max);
         match Writer::new(&connection, post) {

@@ -116,11 +116,7 @@ impl<'t, 'c> Tx<'t, 'c> {
         let queues = self
             .rows
             .iter()
-            .map(|row| Seen {
-                name: row.name.clone(),
-                level: self.level_of(row),
-                changed: row.dirty,
-            })
+            .map(|row| Seen { name: row.name.clone(), changed: row.dirty })
             .collect();
         let forget_at = self
             .rows
@@ -200,7 +196,6 @@ pub(crate) struct Committed {
 /// A queue that a transaction looked at.
 pub(crate) struct Seen {
     pub(crate) name: QueueName,
-    pub(crate) level: Durability,
     pub(crate) changed: bool,
 }
 

@@ -10,10 +10,12 @@
 //! while the last one was committed.
 //!
 //! `op.rs` is what it is asked, `transaction.rs` one transaction and what is left when it fails, `group.rs` the work in it,
-//! `answers.rs` what is told after it, `waiters.rs` who sleeps and why no wake-up is missed.
+//! `answers.rs` what is told after it and `confirm.rs` when, `log.rs` the file that is synced before, `waiters.rs` who sleeps and why no wake-up is missed.
 
 mod answers;
+mod confirm;
 pub(crate) mod group;
+pub(crate) mod log;
 pub(crate) mod op;
 mod transaction;
 pub(crate) mod waiters;
@@ -23,10 +25,12 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use handover::clock::{self, Instant};
-use handover::{Durability, Error, JobId, QueueName, Receipt, Result};
+use handover::{Error, JobId, QueueName, Receipt, Result};
 use handover_buffer::{Receiver, RecvTimeoutError};
 use rusqlite::{Connection, OptionalExtension};
 
+use self::confirm::Confirmer;
+use self::log::Log;
 use self::op::{AwaitOp, Inbox, Op, Reply, Side};
 use self::transaction::roll_back;
 use self::waiters::{Gone, Waiters};
@@ -56,6 +60,7 @@ pub(crate) struct Post {
     pub(crate) counters: Arc<Counters>,
     pub(crate) who: Identity,
     pub(crate) bell: Bell,
+    pub(crate) log: Arc<Log>,
 }
 
 /// The writer thread's own state. Nobody else reads or writes it.
@@ -66,10 +71,7 @@ pub(crate) struct Writer<'c> {
     waiters: Waiters,
     /// Taken from the buffer, not done yet.
     pending: VecDeque<Op>,
-    /// How firmly each queue is kept, as far as it is known; what is not known is taken for the firmest.
-    levels: HashMap<QueueName, Durability>,
-    /// What `PRAGMA synchronous` is set to.
-    synced: Option<bool>,
+    confirmer: Confirmer,
     /// The next due time of queues that are waited for, in milliseconds since 1970; a queue that is missing must be asked.
     dues: Dues,
     /// When ids or results are next to be forgotten; `None` for not before something is remembered.
@@ -109,11 +111,10 @@ impl<'c> Writer<'c> {
         Ok(Self {
             connection,
             sql: Statements::prepare(connection)?,
+            confirmer: Confirmer::new(Arc::clone(&post.log)),
             post,
             waiters: Waiters::default(),
             pending: VecDeque::new(),
-            levels: HashMap::new(),
-            synced: None,
             dues: HashMap::new(),
             forget_at: Some(0),
             look_at: None,
@@ -143,6 +144,7 @@ impl<'c> Writer<'c> {
             }
         }
         self.publish();
+        self.confirmer.close();
         self.post.bell.close();
     }
 
@@ -262,11 +264,18 @@ impl<'c> Writer<'c> {
             || !round.queues.is_empty()
         {
             self.transaction(&mut round);
+            self.copy_log_back();
+        }
+        if !round.outcomes.is_empty() && self.waiters.await_outcomes() {
+            self.confirmer.wait(); // nobody is told of an outcome before the disk has it
         }
         self.outcomes(round.look, round.outcomes);
         self.awaits(round.awaits);
         self.expire();
-        self.hush(round.hushes);
+        if !round.hushes.is_empty() {
+            self.confirmer.wait(); // what was accepted is answered before the end
+            self.hush(round.hushes);
+        }
         self.listen();
     }
 

@@ -1,6 +1,7 @@
-//! One transaction of the writer from BEGIN to the answers: what it has to wait for, and what is left when it fails.
+//! One transaction of the writer from BEGIN to COMMIT, and what is left when it fails.
 //!
-//! What is done inside it is in `group.rs`; when there is something to do is in `mod.rs`.
+//! What is done inside it is in `group.rs`; what happens between the commit and the answers in `confirm.rs`; when there is
+//! something to do in `mod.rs`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use handover::clock;
-use handover::{Durability, Error, ErrorKind, QueueName, Receipt};
+use handover::{Durability, Error, ErrorKind, QueueName};
 use rusqlite::{Connection, ErrorCode};
 
 use super::answers::{Answers, End, Undone};
@@ -16,33 +17,37 @@ use super::group::{Desk, outdated};
 use super::op::{Op, Part};
 use super::{LOOK_AGAIN, Round, Writer};
 use crate::error::{NAME, from_sqlite};
+use crate::patience;
 use crate::sql::{Committed, Tx};
 
 /// After the disk was full, for how long each part of the work has a transaction of its own from the start.
 const APART: Duration = Duration::from_secs(1);
 /// How often the sends that are left are tried again without the one that did not fit, before all of them fail.
 const SEND_TRIES: u32 = 8;
+/// When the log has this many pages, it is copied back.
+const LOG_PAGES: u32 = 1000;
+/// When it has this many, others wait until that is done.
+const LOG_PAGES_MAX: u32 = 4000;
+/// How long to wait for the others then; next time is soon.
+const HOLD_UP_MAX: Duration = Duration::from_millis(20);
 /// What makes room may use at most this many pages more than the file may have: 16 MiB.
 const RESERVE_PAGES_MAX: u32 = 2048;
-
-/// A transaction that is in the file.
-struct Done {
-    committed: Committed,
-    /// The disk did not confirm it.
-    unconfirmed: Option<Error>,
-}
 
 /// A transaction that was rolled back.
 struct Failed {
     error: Error,
     /// The disk is full, or the file as large as it may be.
     full: bool,
+    /// The disk failed, perhaps in a sync.
+    disk: bool,
 }
 
 impl From<rusqlite::Error> for Failed {
     fn from(error: rusqlite::Error) -> Self {
-        let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
-        Self { error: from_sqlite(error), full }
+        let code = error.sqlite_error_code();
+        let (full, disk) =
+            (code == Some(ErrorCode::DiskFull), code == Some(ErrorCode::SystemIoFailure));
+        Self { error: from_sqlite(error), full, disk }
     }
 }
 
@@ -106,12 +111,12 @@ impl Writer<'_> {
         let mut work = work.into_iter();
         let operations = work.len();
         let failed = match self.try_transaction(part, &mut work, queues, &mut answers) {
-            Ok(done) => {
+            Ok(committed) => {
                 self.rest_until = None;
                 let done_now = operations - work.len();
                 self.post.counters.operations.fetch_add(done_now as u64, Ordering::Relaxed);
                 work.rev().for_each(|op| self.pending.push_front(op));
-                self.committed(done, answers, round);
+                self.committed(committed, answers, round);
                 return Ok(());
             }
             Err(failed) => failed,
@@ -156,19 +161,38 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn committed(&mut self, done: Done, answers: Answers, round: &mut Round) {
+    fn committed(&mut self, committed: Committed, answers: Answers, round: &mut Round) {
         self.post.counters.commits.fetch_add(1, Ordering::Relaxed);
         // The bell before the answers: a process may end as soon as it has its answer.
-        if done.committed.ring {
+        if committed.ring {
             let rung = self.post.bell.ring();
             self.post.counters.rings.fetch_add(rung, Ordering::Relaxed);
         }
         // The books before the answers: who is answered no longer counts as waiting.
         self.publish();
-        answers.deliver(done.unconfirmed.as_ref().map_or(End::Committed, End::Unconfirmed));
-        round.outcomes.extend(done.committed.outcomes);
-        let changed = done.committed.queues.into_iter().filter(|queue| queue.changed);
+        let busy = !self.pending.is_empty() || !self.post.ops.is_empty();
+        self.confirmer.answer(answers, committed.level == Durability::Synced, busy);
+        round.outcomes.extend(committed.outcomes);
+        let changed = committed.queues.into_iter().filter(|queue| queue.changed);
         round.changed.extend(changed.map(|queue| queue.name));
+    }
+
+    /// Copies the log back into the database once it is long, so that it is used from its start again. It comes between two
+    /// groups, when the answers of the first are on their way.
+    pub(super) fn copy_log_back(&mut self) {
+        let pages = self.post.log.pages();
+        if pages < LOG_PAGES {
+            return;
+        }
+        // While other processes write, the copy is never complete, unless it holds them up for a moment.
+        let mode = if pages < LOG_PAGES_MAX { "PASSIVE" } else { "RESTART" };
+        let copied = patience::within(HOLD_UP_MAX, || {
+            let pragma = format!("PRAGMA wal_checkpoint({mode})");
+            self.connection.query_row(&pragma, [], |_| Ok(()))
+        });
+        if copied.is_err_and(|error| Failed::from(error).disk) {
+            self.post.log.distrust();
+        }
     }
 
     /// Remembers it for a while, and lets the log be used from its start again, if it can be.
@@ -196,26 +220,35 @@ impl Writer<'_> {
         work: &mut std::vec::IntoIter<Op>,
         queues: &HashSet<QueueName>,
         answers: &mut Answers,
-    ) -> std::result::Result<Done, Failed> {
+    ) -> std::result::Result<Committed, Failed> {
         self.limit_size(part)?;
-        let synced = self.wants_sync(work.as_slice());
-        self.synchronous(synced)?;
-        let changes = self.connection.total_changes();
-        let committed = self.commit(part, work, queues, answers).inspect_err(|_| {
+        if self.post.log.is_distrusted() {
+            self.mend_log()?;
+        }
+        let committed = self.commit(part, work, queues, answers).inspect_err(|failed| {
             roll_back(self.connection); // whatever failed: the lock must not be kept
+            if failed.disk {
+                self.post.log.distrust();
+            }
         })?;
         self.learn(&committed);
-        // A commit syncs the log only if it wrote something; and what a send found there already may not be on the disk yet.
-        let wrote = self.connection.total_changes() != changes;
-        let unconfirmed = if committed.level == Durability::Synced && !(synced && wrote) {
-            self.sync_log().err().map(unconfirmed)
-        } else {
-            None
-        };
-        if unconfirmed.is_some() {
-            self.post.who.leasing = Arc::default(); // nor may the tokens be that were just given: leave out more
-        }
-        Ok(Done { committed, unconfirmed })
+        Ok(committed)
+    }
+
+    /// After the disk failed: nothing is added to the log before all of it is on the disk.
+    fn mend_log(&mut self) -> std::result::Result<(), Failed> {
+        self.confirmer.wait();
+        // Tokens that were given may be among what the disk does not have: leave out more.
+        self.post.who.leasing = Arc::default();
+        self.sql.begin.execute([])?;
+        let mended = self.post.log.mend();
+        roll_back(self.connection); // it only held the lock
+        mended.map_err(|error| {
+            let message =
+                "the disk under the database file failed, and fails again; look at the cause";
+            let error = Error::new(ErrorKind::Unavailable, message).broker(NAME).source(error);
+            Failed { error, full: false, disk: true }
+        })
     }
 
     fn commit(
@@ -227,7 +260,7 @@ impl Writer<'_> {
     ) -> std::result::Result<Committed, Failed> {
         let mut tx = Tx::begin(&mut self.sql, self.post.who.clone())?;
         if tx.is_outdated()? {
-            return Err(Failed { error: outdated(), full: false });
+            return Err(Failed { error: outdated(), full: false, disk: false });
         }
         let inbox = &self.post.inbox;
         let mut desk = Desk { waiters: &mut self.waiters, answers, inbox, part };
@@ -268,7 +301,6 @@ impl Writer<'_> {
             self.again.extend(committed.queues.iter().map(|queue| queue.name.clone()));
         }
         for queue in &committed.queues {
-            self.levels.insert(queue.name.clone(), queue.level);
             if queue.changed {
                 self.dues.remove(&queue.name);
             }
@@ -276,49 +308,6 @@ impl Writer<'_> {
         if let Some(forget) = committed.forget_at {
             self.forget_at = Some(self.forget_at.map_or(forget, |at| std::cmp::min(at, forget)));
         }
-    }
-
-    /// Whether anything in this work may be in a queue that is kept `Synced`. What is only leased or extended is not: after
-    /// the death of the machine its lease is over anyway.
-    fn wants_sync(&self, work: &[Op]) -> bool {
-        let firm = |queue: &QueueName| {
-            self.levels.get(queue).is_none_or(|level| *level == Durability::Synced)
-        };
-        let default = self.post.who.durability == Durability::Synced;
-        work.iter().any(|op| match op {
-            Op::Send(op) => firm(&op.batch.queue),
-            Op::Settle(batch, _) => batch.iter().any(|(receipt, _)| firm(&receipt.queue)),
-            Op::Receive(_) | Op::Extend(..) | Op::Sweep(..) => false,
-            Op::Kick(queue, ..) | Op::Purge(queue, ..) | Op::Pause(queue, ..) => firm(queue),
-            Op::Put(..) | Op::Forget(..) | Op::Declare(..) => default,
-            _ => true,
-        }) || self.returned.iter().any(|receipt: &Receipt| firm(&receipt.queue))
-            || self.waiters.send_queues().any(firm)
-    }
-
-    /// Sets what a commit waits for: the disk, or only the operating system.
-    fn synchronous(&mut self, synced: bool) -> rusqlite::Result<()> {
-        if self.synced != Some(synced) {
-            let level = if synced { "FULL" } else { "NORMAL" };
-            self.connection.pragma_update(None, "synchronous", level)?;
-            self.synced = Some(synced);
-        }
-        Ok(())
-    }
-
-    /// Makes the disk have what was committed before: for the rare group that turned out to hold a `Synced` send after it had
-    /// begun as a `Buffered` one, because another process had just changed the queue; and for one that only found what
-    /// others had stored, perhaps unsynced. Any synced commit syncs the whole log.
-    fn sync_log(&mut self) -> rusqlite::Result<()> {
-        self.synchronous(true)?;
-        let written = (|| {
-            self.sql.begin.execute([])?;
-            // Some write is needed, and this one changes nothing, whatever version the file has by now.
-            let version: i64 = self.sql.version.query_row([], |row| row.get(0))?;
-            self.connection.pragma_update(None, "user_version", version)?;
-            self.sql.commit.execute([])
-        })();
-        written.map(|_| ()).inspect_err(|_| roll_back(self.connection))
     }
 
     /// Sets how large the file may become, where the options say that. While the disk is full, what makes room may use a
@@ -337,13 +326,6 @@ impl Writer<'_> {
         }
         Ok(())
     }
-}
-
-/// What those are told whose work is in the file and perhaps not on the disk.
-fn unconfirmed(error: rusqlite::Error) -> Error {
-    let message = "what was asked is in the file, but the disk did not confirm it: a power failure could lose it; \
-                   look at the cause, and send again with the same ids";
-    Error::new(ErrorKind::Unavailable, message).broker(NAME).source(error)
 }
 
 /// After an error SQLite may have rolled back by itself, so that there is nothing to roll back.
