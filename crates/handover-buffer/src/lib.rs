@@ -41,7 +41,7 @@
 //!
 //! * [`monitor`]: the textbook form, one mutex and two condition variables. Read this first.
 //! * `ring`: the array ring, where items are and in which order; the only `unsafe`.
-//! * `wait`: the two wait lists, and why no wake-up is missed.
+//! * `wait`: the two wait lists, and why no wake-up is missed; `line`, who is next in one.
 //! * `channel`: both together; every operation once; closing.
 //! * `sender`, `receiver`, `iter`, `future`: the public faces.
 //! * `error`: one small type for each operation.
@@ -52,6 +52,7 @@ mod channel;
 mod error;
 mod future;
 mod iter;
+mod line;
 pub mod monitor;
 mod receiver;
 mod ring;

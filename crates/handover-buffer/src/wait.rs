@@ -3,7 +3,7 @@
 //! What lives here: a list of those who wait for one thing (room, or items), in order of arrival,
 //! threads and tasks alike; blocking a thread on it, polling a future on it. What does not: what
 //! is waited for (`ring.rs`); the list only calls the two closures it is given, `ready` and
-//! `attempt`.
+//! `attempt`. The order of arrival is kept by `line.rs`.
 //!
 //! A waiter is a [`Waker`]. A thread that wants to sleep makes one that unparks it, so the list
 //! knows only one kind, and a thread may wake a task or a task a thread.
@@ -51,28 +51,20 @@
 //! Waiters are woken in order of arrival. A newcomer may take an item before a woken waiter gets
 //! to run; the woken one then enrols again with its old ticket, in front of all that came later.
 
-use std::collections::BTreeMap;
 use std::task::{Context, Wake, Waker};
 use std::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::line::Line;
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{self, Arc, AtomicBool, AtomicUsize, Mutex, Padded, Thread, lock};
 
 /// Those who wait for one thing, first come, first woken.
 #[derive(Debug, Default)]
 pub(crate) struct WaitList {
-    /// How many wait in `queue`. Written under its lock, read by all without.
+    /// How many wait in `line`. Written under its lock, read by all without.
     sleepers: Padded<AtomicUsize>,
-    queue: Mutex<Queue>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    /// Tickets are given once and never again; 2^64 of them do not run out.
-    next_ticket: u64,
-    /// By ticket, so the first is the one that came first, and anyone can leave in O(log n).
-    waiting: BTreeMap<u64, Waker>,
+    line: Mutex<Line>,
 }
 
 /// A waiter's own memory of its place in the list.
@@ -94,16 +86,13 @@ impl WaitList {
 
     /// R1: enters the list. The caller must look once more before it sleeps.
     fn enrol(&self, seat: &mut Seat, waker: Waker) {
-        let mut queue = lock(&self.queue);
-        let ticket = *seat.ticket.get_or_insert_with(|| {
-            queue.next_ticket += 1;
-            queue.next_ticket
-        });
+        let mut line = lock(&self.line);
+        let ticket = *seat.ticket.get_or_insert_with(|| line.new_ticket());
         seat.seated = true;
-        queue.waiting.insert(ticket, waker);
+        line.enter(ticket, waker);
         // SeqCst: the first half of argument 1.
-        self.sleepers.store(queue.waiting.len(), SeqCst);
-        drop(queue);
+        self.sleepers.store(line.len(), SeqCst);
+        drop(line);
         sync::total_order_point();
     }
 
@@ -124,10 +113,10 @@ impl WaitList {
     fn leave(&self, seat: &mut Seat) -> Option<Waker> {
         seat.seated = false;
         let ticket = seat.ticket?;
-        let mut queue = lock(&self.queue);
-        let waker = queue.waiting.remove(&ticket);
+        let mut line = lock(&self.line);
+        let waker = line.leave(ticket);
         if waker.is_some() {
-            self.sleepers.store(queue.waiting.len(), SeqCst);
+            self.sleepers.store(line.len(), SeqCst);
         }
         waker
     }
@@ -135,7 +124,13 @@ impl WaitList {
     /// Whether the seat is still in the list; if so, `waker` is now the one to be woken.
     fn still_waits(&self, seat: &Seat, waker: &Waker) -> bool {
         let Some(ticket) = seat.ticket else { return false };
-        if let Some(enrolled) = lock(&self.queue).waiting.get(&ticket) {
+        // A 0 can only be younger than the count that this waiter stored when it enrolled, so it
+        // has been taken out. SeqCst, of which Acquire is needed: the attempt that follows sees
+        // what it was woken for, as it would have by way of the lock.
+        if self.sleepers.load(SeqCst) == 0 {
+            return false;
+        }
+        if let Some(enrolled) = lock(&self.line).waker(ticket) {
             if enrolled.will_wake(waker) {
                 return true;
             }
@@ -144,10 +139,10 @@ impl WaitList {
         }
         // Cloned and dropped outside the lock: both may run code of the caller.
         let mut waker = waker.clone();
-        let mut queue = lock(&self.queue);
-        let Some(enrolled) = queue.waiting.get_mut(&ticket) else { return false };
+        let mut line = lock(&self.line);
+        let Some(enrolled) = line.waker(ticket) else { return false };
         std::mem::swap(enrolled, &mut waker);
-        drop(queue);
+        drop(line);
         true
     }
 
@@ -165,17 +160,17 @@ impl WaitList {
     fn wake_first(&self, count: usize) {
         let mut first = None;
         let mut others = Vec::new();
-        let mut queue = lock(&self.queue);
+        let mut line = lock(&self.line);
         for _ in 0..count {
-            let Some((_, waker)) = queue.waiting.pop_first() else { break };
+            let Some(waker) = line.leave_first() else { break };
             if first.is_none() {
                 first = Some(waker); // Most often the only one: no allocation under the lock.
             } else {
                 others.push(waker);
             }
         }
-        self.sleepers.store(queue.waiting.len(), SeqCst);
-        drop(queue);
+        self.sleepers.store(line.len(), SeqCst);
+        drop(line);
         first.into_iter().chain(others).for_each(Waker::wake);
     }
 
