@@ -25,9 +25,7 @@ impl Backoff {
     #[inline]
     pub(crate) fn lost_race(&mut self) {
         let round = self.round.min(SPIN_ROUNDS);
-        for _ in 0..1_u32 << round {
-            sync::spin_loop();
-        }
+        sync::spin(1 << round);
         self.round = round + 1;
     }
 
@@ -36,9 +34,7 @@ impl Backoff {
     #[inline]
     pub(crate) fn await_other(&mut self) {
         if self.round < SPIN_ROUNDS {
-            for _ in 0..1_u32 << self.round {
-                sync::spin_loop();
-            }
+            sync::spin(1 << self.round);
         } else {
             sync::yield_now();
         }
@@ -48,7 +44,7 @@ impl Backoff {
     /// Whether further waiting is better done asleep.
     #[inline]
     pub(crate) fn is_spent(&self) -> bool {
-        self.round >= SPIN_ROUNDS + YIELD_ROUNDS
+        self.round >= sync::patience(SPIN_ROUNDS + YIELD_ROUNDS)
     }
 }
 
