@@ -5,7 +5,10 @@ use crate::run::Program;
 use std::path::{Path, PathBuf};
 
 /// Packages that serve the site of the `crawl` group.
-const PACKAGES: [&str; 2] = ["nginx-light", "python3-doc"];
+const SITE: [&str; 2] = ["nginx-light", "python3-doc"];
+
+/// The package that looks at a process's system calls, for the `test` group and `bench idle`.
+const STRACE: [&str; 1] = ["strace"];
 
 /// Some images leave documentation out of every package they install; this asks for it back.
 const WITH_DOCS: &str = "Dpkg::Options::=--path-include=/usr/share/doc/*";
@@ -23,15 +26,24 @@ pub(crate) fn site_needs() -> Result<SiteNeeds, String> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    install()?;
+    install(&SITE, "crawl")?;
     find().ok_or_else(|| {
         format!(
             "{} are installed, but nginx or the pages under /usr/share/doc/python3.*/html are not \
              there; an image that leaves documentation out needs: apt-get install --reinstall \
              -o '{WITH_DOCS}' python3.11-doc (or your version's); or narrow with --without crawl",
-            PACKAGES.join(" and ")
+            SITE.join(" and ")
         )
     })
+}
+
+/// Makes sure that strace is there, installing it if it is missing. Only Linux has it, and what
+/// needs it is tested only there.
+pub(crate) fn strace() -> Result<(), String> {
+    if !cfg!(target_os = "linux") || find_program("strace").is_some() {
+        return Ok(());
+    }
+    install(&STRACE, "handover-bench,handover-sqlite")
 }
 
 fn find() -> Option<SiteNeeds> {
@@ -59,16 +71,20 @@ fn newest_tree(doc: &Path) -> Option<PathBuf> {
     trees.max().map(|(_, tree)| tree)
 }
 
-fn install() -> Result<(), String> {
-    let wanted = PACKAGES.join(" ");
-    let by_hand = format!("install {wanted} by hand, or narrow with --without crawl");
+/// Installs packages; `without` is what can be left out instead.
+fn install(packages: &[&str], without: &str) -> Result<(), String> {
+    let wanted = packages.join(" ");
+    let by_hand = format!("install {wanted} by hand, or narrow with --without {without}");
     let here = Path::new("/");
     if !Program::new("apt-get", here).args(["--version"]).quietly_ok() {
         return Err(format!("{wanted} are missing and this machine has no apt-get; {by_hand}"));
     }
     let prefix = root_prefix(here)
-        .ok_or_else(|| format!("{wanted} are missing, and you are neither root nor have sudo without a password; run `sudo apt-get install {wanted}`, or narrow with --without crawl"))?;
-    println!("setup: installing {wanted} (on a machine with services nginx may start on port 80)");
+        .ok_or_else(|| format!("{wanted} are missing, and you are neither root nor have sudo without a password; run `sudo apt-get install {wanted}`, or narrow with --without {without}"))?;
+    println!("setup: installing {wanted}");
+    if wanted.contains("nginx") {
+        println!("setup: on a machine with services nginx may start on port 80");
+    }
     let apt = |args: &[&str]| {
         let words: Vec<&str> = prefix
             .iter()
@@ -80,7 +96,7 @@ fn install() -> Result<(), String> {
     // An old list of packages names files that are gone; a failed update is told by the install.
     apt(&["update", "-q"])?;
     let mut args = vec!["install", "-y", "-q", "--no-install-recommends", "-o", WITH_DOCS];
-    args.extend(PACKAGES);
+    args.extend(packages);
     if !apt(&args)? {
         return Err(format!("apt-get could not install {wanted}; {by_hand}"));
     }

@@ -14,8 +14,14 @@ use crate::tidy;
 use crate::workspace::{self, Member};
 use std::path::Path;
 
-/// The feature of `handover-cli` that lets the crawl test be built.
-const SITE_FEATURE: &str = "handover-cli/site-test";
+/// The features that let the tests on a real site be built.
+const SITE_FEATURES: &str = "handover-cli/site-test,handover-bench/site-test";
+
+/// The tests on a real site, in an order in which the program that the second starts is built.
+const SITE_TESTS: [&str; 2] = ["crawl_site", "crawl_smoke"];
+
+/// Crates whose tests look at system calls.
+const USE_STRACE: [&str; 2] = ["handover-bench", "handover-sqlite"];
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
@@ -97,6 +103,12 @@ impl Plan {
         Ok(Self { groups, crates, excluded, long: args.long })
     }
 
+    /// Whether this crate's tests are meant.
+    fn means(&self, name: &str) -> bool {
+        let is = |given: &String| given == name;
+        (self.crates.is_empty() || self.crates.iter().any(is)) && !self.excluded.iter().any(is)
+    }
+
     /// Cargo's words for the crates whose tests are meant.
     fn packages(&self) -> Vec<&str> {
         if self.crates.is_empty() {
@@ -112,10 +124,7 @@ impl Plan {
         if self.crates.is_empty() && self.excluded.is_empty() {
             return self.packages();
         }
-        let meant = |name: &String| {
-            (self.crates.is_empty() || self.crates.contains(name)) && !self.excluded.contains(name)
-        };
-        let libs = members.iter().filter(|m| meant(&m.name) && m.has_lib(root));
+        let libs = members.iter().filter(|m| self.means(&m.name) && m.has_lib(root));
         libs.flat_map(|m| ["-p", m.name.as_str()]).collect()
     }
 }
@@ -220,7 +229,7 @@ pub(crate) fn run_group(
 fn site_feature(members: &[Member]) -> &'static [&'static str] {
     let cli = members.iter().find(|m| m.name == "handover-cli");
     if cli.is_some_and(|m| m.manifest.get("features", "site-test").is_some()) {
-        return &["--features", SITE_FEATURE];
+        return &["--features", SITE_FEATURES];
     }
     &[]
 }
@@ -243,6 +252,9 @@ fn clippy(root: &Path, members: &[Member]) -> Result<bool, String> {
 }
 
 fn test(root: &Path, members: &[Member], plan: &Plan) -> Result<Tally, String> {
+    if USE_STRACE.iter().any(|name| plan.means(name)) {
+        setup::strace()?;
+    }
     let program = |args: &[&str], packages: Vec<&str>| {
         let program = Program::cargo(root).args(["test", "--no-fail-fast"]);
         let program = program.args(args).args(packages);
@@ -272,16 +284,23 @@ fn crawl(root: &Path, members: &[Member], plan: &Plan) -> Result<Tally, String> 
                     crawl_site that needs it"
             .to_owned());
     }
-    let site = Site::start(&setup::site_needs()?)?;
-    println!("serving {} at {}", site.tree.display(), site.url);
-    let program = Program::cargo(root)
-        .args(["test", "--workspace"])
-        .args(feature)
-        .args(["--test", "crawl_site", "--", "--nocapture"])
-        .env("HANDOVER_SITE", &site.url)
-        .env("HANDOVER_SITE_TREE", &site.tree.to_string_lossy())
-        .env("HANDOVER_SITE_LOG", &site.log.to_string_lossy());
-    if plan.long { program.env("HANDOVER_LONG", "1") } else { program }.tests()
+    let needs = setup::site_needs()?;
+    let mut tally = Tally::default();
+    for test in SITE_TESTS {
+        // A site for each, because the first counts what it was asked.
+        let site = Site::start(&needs)?;
+        println!("serving {} at {}", site.tree.display(), site.url);
+        let program = Program::cargo(root)
+            .args(["test", "--workspace"])
+            .args(feature)
+            .args(["--test", test, "--", "--nocapture"])
+            .env("HANDOVER_SITE", &site.url)
+            .env("HANDOVER_SITE_TREE", &site.tree.to_string_lossy())
+            .env("HANDOVER_SITE_LOG", &site.log.to_string_lossy());
+        let program = if plan.long { program.env("HANDOVER_LONG", "1") } else { program };
+        tally.add(program.tests()?);
+    }
+    Ok(tally)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ const BUFFER: &str = "handover-buffer";
 const CORE: &str = "handover";
 const SUITE: &str = "handover-conformance";
 const CLI: &str = "handover-cli";
+const BENCH: &str = "handover-bench";
 const BROKERS: [&str; 4] =
     ["handover-sqlite", "handover-postgres", "handover-redis", "handover-sqs"];
 
@@ -41,8 +42,8 @@ fn refusal(name: &str, dependency: &Dependency) -> Option<&'static str> {
         return (!dev || !judged)
             .then_some("the suite is a dev-dependency of brokers only; move the test to a broker");
     }
-    if on == CLI {
-        return Some("nothing depends on the command line; move what is shared down");
+    if on == CLI || on == BENCH {
+        return Some("nothing depends on a program; move what is shared down");
     }
     if BROKERS.contains(&name) && BROKERS.contains(&on) {
         return Some("no broker knows another; what both need belongs in handover");
@@ -52,7 +53,7 @@ fn refusal(name: &str, dependency: &Dependency) -> Option<&'static str> {
         BUFFER => &[],
         CORE => &[BUFFER],
         SUITE => &[CORE],
-        CLI | "handover-server" | "handover-lab" | "bench" => return None,
+        CLI | "handover-server" | "handover-lab" | BENCH => return None,
         _ if dev => return None,
         _ => &[BUFFER, CORE],
     };
@@ -107,7 +108,7 @@ mod tests {
             ("handover-modules", "dev-dependencies", "handover-sqlite"),
             ("handover-cli", "dependencies", "handover-sqlite"),
             ("handover-buffer", "dependencies", "tokio"),
-            ("bench", "dependencies", "handover-sqlite"),
+            ("handover-bench", "dependencies", "handover-sqlite"),
         ] {
             assert_eq!(found(name, section, on), 0, "{name} {section} {on}");
         }
@@ -125,6 +126,7 @@ mod tests {
             ("handover-modules", "dev-dependencies", "handover-conformance"),
             ("handover-conformance", "dependencies", "handover-sqlite"),
             ("handover-modules", "dependencies", "handover-cli"),
+            ("handover-sqlite", "dev-dependencies", "handover-bench"),
             ("xtask", "dependencies", "handover"),
         ] {
             assert_eq!(found(name, section, on), 1, "{name} {section} {on}");
