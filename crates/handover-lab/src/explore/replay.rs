@@ -1,0 +1,168 @@
+//! One schedule, step by step: what it does, what everybody stands at after each step, and why it ends as it ends.
+
+use super::execution::{Execution, Pool};
+use crate::op::{ObjectId, Op, ThreadId};
+use crate::trace::{End, Span, Trace, Unit};
+use crate::world::{Choice, Standing, State, World};
+use std::fmt;
+
+/// A schedule that was run, with a look at every moment.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// What was done, and how it ended.
+    pub trace: Trace,
+    /// The start, and the state after each step: one more than steps.
+    pub moments: Vec<Moment>,
+}
+
+/// What everybody stands at between two steps.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// The threads, by number.
+    pub lanes: Vec<Lane>,
+    /// What the objects hold, by number.
+    pub values: Vec<String>,
+    /// The steps that are possible next.
+    pub choices: Vec<Choice>,
+}
+
+/// Where a thread stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lane {
+    /// Can do this next.
+    Ready(Op),
+    /// Would do this next, and has to wait.
+    Waits(Op),
+    /// Sleeps on a condition.
+    Asleep(ObjectId),
+    /// Has ended.
+    Done,
+    /// Has ended by a panic.
+    Panicked,
+}
+
+/// A schedule that does not fit its program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// The step, from 1, that the program cannot take.
+    pub step: usize,
+    /// What it could take there; nothing if it had ended.
+    pub possible: Vec<Choice>,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = self.step;
+        match self.possible.len() {
+            0 => {
+                write!(f, "the schedule does not fit the program: it has ended before step {step}")
+            }
+            n => write!(
+                f,
+                "the schedule does not fit the program: step {step} is none of the {n} possible there"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+/// Runs `program` under exactly this schedule, which need not go to the end.
+///
+/// # Errors
+///
+/// If a step of it is not possible where it stands: it was made for another program, or another version of it.
+pub fn replay(program: fn(), schedule: &[Choice]) -> Result<Replay, Misfit> {
+    let mut pool = Pool::default();
+    let spurious = schedule.iter().filter(|choice| choice.wake == crate::Wake::Spurious).count();
+    let mut execution =
+        Execution::start(&mut pool, program, u32::try_from(spurious).unwrap_or(u32::MAX), true);
+    let mut moments = vec![moment(&execution.world())];
+    for (step, &choice) in schedule.iter().enumerate() {
+        let ended = execution.end().is_some();
+        let possible = if ended { Vec::new() } else { execution.choices() };
+        if !possible.contains(&choice) {
+            return Err(Misfit { step: step + 1, possible });
+        }
+        execution.take(choice);
+        moments.push(moment(&execution.world()));
+    }
+    let end = execution.end();
+    let mut world = execution.world_mut();
+    let mut spans = world.spans.take().unwrap_or_default();
+    spans.extend(unfinished(&world));
+    let mut trace = Trace {
+        unit: Unit::Steps,
+        threads: world.threads.iter().map(|thread| thread.name.clone()).collect(),
+        objects: world.things.iter().map(|thing| (thing.kind, thing.name.clone())).collect(),
+        spans,
+        end,
+        dropped: 0,
+    };
+    let lost = lost_wakeups(&trace, moments.last());
+    if let Some(End::Deadlock { lost_wakeups, .. }) = &mut trace.end {
+        *lost_wakeups = lost;
+    }
+    Ok(Replay { trace, moments })
+}
+
+fn moment(world: &World) -> Moment {
+    let lane = |standing| match standing {
+        Standing::Asks(op) if world.possible(op) => Lane::Ready(op),
+        Standing::Asks(op) => Lane::Waits(op),
+        Standing::Asleep { condvar, .. } => Lane::Asleep(condvar),
+        Standing::Panicked => Lane::Panicked,
+        // Between two steps nobody runs.
+        Standing::Running | Standing::Done => Lane::Done,
+    };
+    Moment {
+        lanes: world.threads.iter().map(|thread| lane(thread.standing)).collect(),
+        values: world.things.iter().map(|thing| shown(&thing.state, &thing.value)).collect(),
+        choices: world.choices(),
+    }
+}
+
+/// What an object holds, in a few characters.
+fn shown(state: &State, value: &str) -> String {
+    match state {
+        State::Cell | State::Mutex { owner: None } => value.to_owned(),
+        State::Mutex { owner: Some(_) } => "held".to_owned(),
+        State::Condvar { asleep } => format!("{} asleep", asleep.len()),
+        State::Semaphore { places } => places.to_string(),
+        State::Buffer { closed: true, .. } => format!("{value} closed"),
+        State::Buffer { .. } => value.to_owned(),
+    }
+}
+
+/// The operations that were asked for and never came.
+fn unfinished(world: &World) -> Vec<Span> {
+    let span = |(thread, asks): (ThreadId, &crate::world::Thread)| {
+        let Standing::Asks(op) = asks.standing else { return None };
+        let (asked, place) = (asks.asked, asks.place);
+        Some(Span { thread, op, asked, took: None, wakes: Vec::new(), value: String::new(), place })
+    };
+    world.threads.iter().enumerate().filter_map(span).collect()
+}
+
+/// The conditions on which somebody sleeps in vain: a notification came when nobody slept, and none since.
+fn lost_wakeups(trace: &Trace, last: Option<&Moment>) -> Vec<ObjectId> {
+    let Some(last) = last else { return Vec::new() };
+    let mut lost: Vec<ObjectId> = last
+        .lanes
+        .iter()
+        .filter_map(|lane| match lane {
+            Lane::Asleep(condvar) => Some(*condvar),
+            _ => None,
+        })
+        .filter(|condvar| {
+            trace.spans.iter().any(|span| {
+                let notifies =
+                    matches!(span.op, Op::NotifyOne(id) | Op::NotifyAll(id) if id == *condvar);
+                notifies && span.wakes.is_empty()
+            })
+        })
+        .collect();
+    lost.dedup();
+    lost
+}

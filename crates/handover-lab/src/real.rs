@@ -1,0 +1,205 @@
+//! Real threads, with every operation written down as it happens: when it was asked for, and when it was had.
+//!
+//! Each thread writes into a list of its own, so that recording orders nothing that the program does not order itself. A clock
+//! is read twice for an operation; what that costs is in the book's figures.
+
+use crate::here;
+use crate::op::{Kind, ObjectId, Op, ThreadId};
+use crate::trace::{End, Span, Trace, Unit};
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Operations that are kept of one thread; more are counted and not kept.
+const SPANS_MAX: usize = 100_000;
+
+/// A run of real threads that is being recorded.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    began: Instant,
+    threads: Mutex<Vec<(String, Arc<Mutex<Lane>>)>>,
+    objects: Mutex<Vec<(Kind, String)>>,
+    panic: Mutex<Option<(ThreadId, String)>>,
+    ended: Mutex<bool>,
+    end: Condvar,
+}
+
+/// What one thread has done, and the operation it is in.
+#[derive(Debug, Default)]
+struct Lane {
+    spans: Vec<Span>,
+    waits: Option<(Op, u64, &'static Location<'static>)>,
+    dropped: u64,
+}
+
+/// A recorded thread's own end of the recording.
+#[derive(Debug, Clone)]
+pub(crate) struct Pen {
+    recording: Arc<Recording>,
+    id: ThreadId,
+    lane: Arc<Mutex<Lane>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `program` on real threads, for at most this long, and returns what they did.
+///
+/// A program that has not ended by then, such as one in a deadlock, is left behind with its threads: Rust cannot end a thread
+/// from outside. What it did until then is in the trace, with the operations that it waits for.
+///
+/// # Panics
+///
+/// If the system cannot start a thread.
+#[must_use]
+pub fn record(program: fn(), limit: Duration) -> Trace {
+    let recording = Arc::new(Recording {
+        began: now(),
+        threads: Mutex::default(),
+        objects: Mutex::default(),
+        panic: Mutex::default(),
+        ended: Mutex::new(false),
+        end: Condvar::new(),
+    });
+    let main = Pen::new(&recording, "main".to_owned());
+    let body = move || {
+        let ended = Arc::clone(&main.recording);
+        main.write(program);
+        *lock(&ended.ended) = true;
+        ended.end.notify_all();
+    };
+    std::thread::Builder::new()
+        .name("main".to_owned())
+        .spawn(body)
+        .expect("the system starts a thread");
+    let ended = lock(&recording.ended);
+    let (ended, _) = recording
+        .end
+        .wait_timeout_while(ended, limit, |ended| !*ended)
+        .unwrap_or_else(PoisonError::into_inner);
+    recording.trace(*ended)
+}
+
+/// The engine knows nothing of the product, so it has a door of its own to the clock.
+#[expect(clippy::disallowed_methods, reason = "the product's clock is not the engine's")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+impl Recording {
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn trace(&self, ended: bool) -> Trace {
+        let threads = lock(&self.threads);
+        let (mut spans, mut dropped) = (Vec::new(), 0);
+        for (thread, (_, lane)) in threads.iter().enumerate() {
+            let lane = lock(lane);
+            spans.extend(lane.spans.iter().cloned());
+            spans.extend(lane.waits.map(|(op, asked, place)| span(thread, op, asked, None, place)));
+            dropped += lane.dropped;
+        }
+        spans.sort_by_key(|span| span.took.unwrap_or(u64::MAX));
+        let end = match lock(&self.panic).clone() {
+            Some((thread, said)) => End::Panicked { thread, said },
+            None if ended => End::Well,
+            None => End::Bound,
+        };
+        Trace {
+            unit: Unit::Nanos,
+            threads: threads.iter().map(|(name, _)| name.clone()).collect(),
+            objects: lock(&self.objects).clone(),
+            spans,
+            end: Some(end),
+            dropped,
+        }
+    }
+}
+
+fn span(
+    thread: ThreadId,
+    op: Op,
+    asked: u64,
+    took: Option<u64>,
+    place: &'static Location<'static>,
+) -> Span {
+    Span { thread, op, asked, took, wakes: Vec::new(), value: String::new(), place }
+}
+
+impl Pen {
+    fn new(recording: &Arc<Recording>, name: String) -> Self {
+        let lane = Arc::<Mutex<Lane>>::default();
+        let mut threads = lock(&recording.threads);
+        threads.push((name, Arc::clone(&lane)));
+        Self { recording: Arc::clone(recording), id: threads.len() - 1, lane }
+    }
+
+    /// A pen for a thread that this one starts.
+    pub(crate) fn for_thread(&self, name: &str, place: &'static Location<'static>) -> Self {
+        let pen = Self::new(&self.recording, name.to_owned());
+        let now = self.recording.now();
+        self.add(span(self.id, Op::Spawn(pen.id), now, Some(now), place));
+        pen
+    }
+
+    pub(crate) fn thread(&self) -> ThreadId {
+        self.id
+    }
+
+    pub(crate) fn create(&self, kind: Kind, name: &str) -> ObjectId {
+        let mut objects = lock(&self.recording.objects);
+        objects.push((kind, name.to_owned()));
+        objects.len() - 1
+    }
+
+    /// Runs the body of this pen's thread. A panic is written down, and goes on.
+    pub(crate) fn write<R>(self, body: impl FnOnce() -> R) -> Option<R> {
+        let (recording, id) = (Arc::clone(&self.recording), self.id);
+        match panic::catch_unwind(AssertUnwindSafe(|| here::writing(self, body))) {
+            Ok(value) => Some(value),
+            Err(payload) => {
+                lock(&recording.panic).get_or_insert((id, crate::said(&*payload)));
+                None
+            }
+        }
+    }
+
+    /// Does an operation that may wait.
+    pub(crate) fn perform<R>(
+        &self,
+        op: Op,
+        place: &'static Location<'static>,
+        work: impl FnOnce() -> R,
+    ) -> R {
+        let asked = self.recording.now();
+        lock(&self.lane).waits = Some((op, asked, place));
+        let value = work();
+        let took = self.recording.now();
+        let mut lane = lock(&self.lane);
+        lane.waits = None;
+        lane.push(span(self.id, op, asked, Some(took), place));
+        value
+    }
+
+    /// Notes an operation that waits for nobody.
+    pub(crate) fn note(&self, op: Op, place: &'static Location<'static>) {
+        let now = self.recording.now();
+        self.add(span(self.id, op, now, Some(now), place));
+    }
+
+    fn add(&self, span: Span) {
+        lock(&self.lane).push(span);
+    }
+}
+
+impl Lane {
+    fn push(&mut self, span: Span) {
+        if self.spans.len() < SPANS_MAX {
+            self.spans.push(span);
+        } else {
+            self.dropped += 1;
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What threads share: cells, mutexes, conditions, semaphores, buffers. Each is std's outside an exploration.
+
+mod buffer;
+mod cell;
+mod mutex;
+mod semaphore;
+
+pub use buffer::Buffer;
+pub use cell::{Atomic, Shared};
+pub use mutex::{Condvar, Guard, Mutex};
+pub use semaphore::Semaphore;
+
+use crate::here::{self, Run};
+use crate::op::{Kind, ObjectId, Op};
+use crate::world::{Answer, State};
+use std::fmt::Debug;
+use std::panic::Location;
+
+/// The number that a run knows an object by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Number(Option<ObjectId>);
+
+/// One operation: a step under an exploration, written down in a recording, and nothing but `real` otherwise. `explored` does
+/// what the granted step changes in the object itself, and never waits.
+#[track_caller]
+pub(crate) fn perform<R>(
+    number: Number,
+    op: impl FnOnce(ObjectId) -> Op,
+    real: impl FnOnce() -> R,
+    explored: impl FnOnce(Answer) -> R,
+) -> R {
+    let Some(id) = number.0 else { return real() };
+    match here::run() {
+        Some(Run::World(_)) => explored(step(op(id))),
+        Some(Run::Pen(pen)) => pen.perform(op(id), Location::caller(), real),
+        None => real(),
+    }
+}
+
+/// Asks for a step and waits until it is granted.
+#[track_caller]
+pub(crate) fn step(op: Op) -> Answer {
+    let Some(world) = here::world() else { return Answer::Granted };
+    if !world.borrow().abandoned {
+        world.borrow_mut().asks(op, Location::caller());
+        #[expect(
+            deprecated,
+            reason = "the scope that its successor wants would have to pass through the user's program"
+        )]
+        generator::yield_with(());
+    }
+    let world = world.borrow();
+    if world.abandoned && !std::thread::panicking() {
+        // The execution is over: the thread is unwound, silently.
+        drop(world);
+        std::panic::resume_unwind(Box::new("the execution is over"));
+    }
+    world.answer()
+}
+
+impl Number {
+    /// Tells the run of a new object.
+    pub(crate) fn new(kind: Kind, name: &str, state: State, value: &dyn Debug) -> Self {
+        Self(match here::run() {
+            Some(Run::World(world)) => {
+                Some(world.borrow_mut().create(kind, state, format!("{value:?}"), name))
+            }
+            Some(Run::Pen(pen)) => Some(pen.create(kind, name)),
+            None => None,
+        })
+    }
+
+    pub(crate) fn get(self) -> Option<ObjectId> {
+        self.0
+    }
+
+    /// The current thread has seen this value of the object, and may act on it.
+    pub(crate) fn learns(self, value: &dyn Debug) {
+        if let Some(world) = here::world() {
+            world.borrow_mut().learns(format!("{value:?}"));
+        }
+    }
+
+    /// The object has this value from now on.
+    pub(crate) fn holds(self, value: &dyn Debug) {
+        if let Some((id, world)) = self.0.zip(here::world()) {
+            world.borrow_mut().things[id].value = format!("{value:?}");
+        }
+    }
+}

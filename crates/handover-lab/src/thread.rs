@@ -1,0 +1,106 @@
+//! Threads, as in std: spawn, join, yield.
+
+use crate::here::{self, Run};
+use crate::op::{Op, ThreadId};
+use crate::sync::step;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A thread that can be waited for.
+#[derive(Debug)]
+pub struct JoinHandle<T> {
+    inner: Inner<T>,
+}
+
+#[derive(Debug)]
+enum Inner<T> {
+    Real { handle: std::thread::JoinHandle<Option<T>>, id: Option<ThreadId> },
+    Explored { id: ThreadId, result: Arc<Mutex<Option<T>>> },
+}
+
+/// Starts a thread under a name, which pictures and schedules use.
+///
+/// # Panics
+///
+/// If the system cannot start a thread.
+#[track_caller]
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let place = Location::caller();
+    let real = |body: Box<dyn FnOnce() -> Option<T> + Send>, id| {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+        Inner::Real { handle: thread.expect("the system starts a thread"), id }
+    };
+    let inner = match here::run() {
+        Some(Run::World(world)) => {
+            let result = Arc::new(Mutex::new(None));
+            let slot = Arc::clone(&result);
+            let body = move || *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(body());
+            let id = world.borrow_mut().spawn(name.to_owned(), Box::new(body), place);
+            Inner::Explored { id, result }
+        }
+        Some(Run::Pen(pen)) => {
+            let pen = pen.for_thread(name, place);
+            let id = pen.thread();
+            real(Box::new(move || pen.write(body)), Some(id))
+        }
+        None => real(Box::new(move || Some(body())), None),
+    };
+    JoinHandle { inner }
+}
+
+impl<T> JoinHandle<T> {
+    /// Waits for the thread's end, and returns what it returned.
+    ///
+    /// # Panics
+    ///
+    /// If the thread panicked.
+    #[track_caller]
+    pub fn join(self) -> T {
+        let value = match self.inner {
+            Inner::Explored { id, result } => {
+                step(Op::Join(id));
+                result.lock().unwrap_or_else(PoisonError::into_inner).take()
+            }
+            Inner::Real { handle, id } => {
+                let join =
+                    || handle.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload));
+                match id.zip(here::pen(Clone::clone)) {
+                    Some((id, pen)) => pen.perform(Op::Join(id), Location::caller(), join),
+                    None => join(),
+                }
+            }
+        };
+        value.expect("the thread that was joined has panicked")
+    }
+}
+
+/// Lets others go first: what busy waiting must do in every round, or no schedule of it ever ends.
+#[track_caller]
+pub fn yield_now() {
+    match here::run() {
+        Some(Run::World(_)) => _ = step(Op::Yield),
+        Some(Run::Pen(pen)) => pen.perform(Op::Yield, Location::caller(), std::thread::yield_now),
+        None => std::thread::yield_now(),
+    }
+}
+
+/// The rounds of a loop, 0 to `count`, for a thread that carries nothing from one round to the next but its number.
+///
+/// An exploration sees far fewer states with it: what happened in the rounds before makes no difference any more. A thread that
+/// does carry something (a sum, a value received) must use a plain range, or schedules that differ are taken for the same.
+#[track_caller]
+pub fn rounds(count: u32) -> impl Iterator<Item = u32> {
+    let place = Location::caller();
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        if let Some(world) = here::world() {
+            world.borrow_mut().forgets_all_but((place.line(), place.column(), next));
+        }
+        let round = (next < count).then_some(next)?;
+        next += 1;
+        Some(round)
+    })
+}

@@ -1,0 +1,429 @@
+//! What the explorer knows of one execution: its threads, its objects, and which steps are possible. Which one is taken is
+//! the search's to say.
+
+use crate::op::{Kind, ObjectId, Op, ThreadId};
+use crate::trace::Span;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::Location;
+
+/// The code of a thread.
+pub(crate) type Body = Box<dyn FnOnce() + Send>;
+
+/// What a step is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Answer {
+    Granted,
+    /// The buffer is closed: nothing went in or came out.
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Standing {
+    /// Between two steps: runs code of its own until it asks for the next one.
+    Running,
+    /// Asks for a step.
+    Asks(Op),
+    /// Sleeps on a condition, the mutex given back.
+    Asleep {
+        condvar: ObjectId,
+        mutex: ObjectId,
+    },
+    Done,
+    Panicked,
+}
+
+pub(crate) struct Thread {
+    pub(crate) name: String,
+    pub(crate) standing: Standing,
+    pub(crate) place: &'static Location<'static>,
+    /// When it asked for the step it waits for.
+    pub(crate) asked: u64,
+    /// Everything the thread has learnt, as a hash: a deterministic thread with the same history is in the same state.
+    history: u64,
+    /// Has yielded, and nobody else has taken a step since.
+    yielded: bool,
+    answer: Answer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum State {
+    /// A cell or an atomic.
+    Cell,
+    Mutex {
+        owner: Option<ThreadId>,
+    },
+    Condvar {
+        asleep: Vec<ThreadId>,
+    },
+    Semaphore {
+        places: usize,
+    },
+    Buffer {
+        len: usize,
+        capacity: usize,
+        closed: bool,
+    },
+}
+
+#[derive(Debug, Hash)]
+pub(crate) struct Thing {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
+    /// Who made it, and as the how-manieth: the same in every schedule, other than its number.
+    key: (ThreadId, usize),
+    pub(crate) state: State,
+    /// The value as its `Debug` writes it.
+    pub(crate) value: String,
+}
+
+/// One possible next step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Choice {
+    /// Whose step it is.
+    pub thread: ThreadId,
+    /// Whom it wakes, where that is a choice; or that it is a wake-up without any notification.
+    pub wake: Wake,
+}
+
+/// What else is chosen with a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Wake {
+    /// Nothing else.
+    None,
+    /// The sleeper that the notification wakes.
+    Notified(ThreadId),
+    /// The thread wakes although nobody notified it, which std permits.
+    Spurious,
+}
+
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) threads: Vec<Thread>,
+    pub(crate) things: Vec<Thing>,
+    pub(crate) current: ThreadId,
+    /// Threads that are to begin, and the one whose coroutine is to take its body now.
+    pub(crate) births: Vec<(ThreadId, Body)>,
+    pub(crate) begins: Option<Body>,
+    /// Steps taken.
+    pub(crate) now: u64,
+    /// What happened, if somebody wants to look at it.
+    pub(crate) spans: Option<Vec<Span>>,
+    /// The execution is over, and its threads are only being taken down.
+    pub(crate) abandoned: bool,
+    pub(crate) spurious_left: u32,
+    /// The first panic: who, and what it said.
+    pub(crate) panic: Option<(ThreadId, String)>,
+}
+
+impl World {
+    pub(crate) fn spawn(
+        &mut self,
+        name: String,
+        body: Body,
+        place: &'static Location<'static>,
+    ) -> ThreadId {
+        let id = self.threads.len();
+        // Spawning is no choice: until its first own step the new thread cannot be told from one not yet started.
+        if id > 0 {
+            self.note(Op::Spawn(id), place);
+        }
+        self.threads.push(Thread {
+            name,
+            standing: Standing::Running,
+            place,
+            asked: self.now,
+            history: 0,
+            yielded: false,
+            answer: Answer::Granted,
+        });
+        self.births.push((id, body));
+        id
+    }
+
+    pub(crate) fn create(
+        &mut self,
+        kind: Kind,
+        state: State,
+        value: String,
+        name: &str,
+    ) -> ObjectId {
+        let id = self.things.len();
+        let made = self.things.iter().filter(|thing| thing.key.0 == self.current).count();
+        self.things.push(Thing {
+            kind,
+            name: name.to_owned(),
+            key: (self.current, made),
+            state,
+            value,
+        });
+        id
+    }
+
+    /// Records what belongs to the step of the current thread.
+    pub(crate) fn note(&mut self, op: Op, place: &'static Location<'static>) {
+        self.record(op, self.now, place);
+    }
+
+    fn record(&mut self, op: Op, asked: u64, place: &'static Location<'static>) {
+        let (thread, took) = (self.current, Some(self.now));
+        if let Some(spans) = &mut self.spans {
+            spans.push(Span {
+                thread,
+                op,
+                asked,
+                took,
+                wakes: Vec::new(),
+                value: String::new(),
+                place,
+            });
+        }
+    }
+
+    /// Adds to the last step what its object holds now that the thread has done it.
+    pub(crate) fn shows_value(&mut self) {
+        let Some(span) = self.spans.as_mut().and_then(|spans| spans.last_mut()) else { return };
+        if let Some(id) = span.op.object() {
+            span.value.clone_from(&self.things[id].value);
+        }
+    }
+
+    pub(crate) fn asks(&mut self, op: Op, place: &'static Location<'static>) {
+        let (current, now) = (self.current, self.now);
+        let thread = &mut self.threads[current];
+        thread.standing = Standing::Asks(op);
+        thread.place = place;
+        thread.asked = now;
+    }
+
+    pub(crate) fn answer(&self) -> Answer {
+        self.threads[self.current].answer
+    }
+
+    /// The current thread has seen `value`: from here on it may act on it.
+    pub(crate) fn learns(&mut self, value: impl Hash) {
+        let current = self.current;
+        let thread = &mut self.threads[current];
+        let mut hasher = DefaultHasher::new();
+        (thread.history, value).hash(&mut hasher);
+        thread.history = hasher.finish();
+    }
+
+    /// The current thread carries on nothing but `value` from what it has learnt.
+    pub(crate) fn forgets_all_but(&mut self, value: impl Hash) {
+        let current = self.current;
+        self.threads[current].history = 0;
+        self.learns(value);
+    }
+
+    pub(crate) fn ends(&mut self, panicked: Option<String>) {
+        let current = self.current;
+        self.threads[current].standing = if let Some(said) = panicked {
+            self.panic.get_or_insert((current, said));
+            Standing::Panicked
+        } else {
+            Standing::Done
+        };
+    }
+
+    /// Every step that can be taken now, in a fixed order.
+    pub(crate) fn choices(&self) -> Vec<Choice> {
+        let mut choices = Vec::new();
+        self.gather(&mut choices, false);
+        if choices.is_empty() {
+            // Everybody who could go on has yielded to everybody else.
+            self.gather(&mut choices, true);
+        }
+        choices
+    }
+
+    fn gather(&self, choices: &mut Vec<Choice>, yielded: bool) {
+        for (id, thread) in self.threads.iter().enumerate() {
+            match thread.standing {
+                // Nobody can tell whether a join came at once or later: it is no choice.
+                Standing::Asks(Op::Join(_)) => {}
+                Standing::Asks(op) if (yielded || !thread.yielded) && self.possible(op) => match op
+                {
+                    Op::NotifyOne(condvar) => self.gather_wakes(choices, id, condvar),
+                    _ => choices.push(Choice { thread: id, wake: Wake::None }),
+                },
+                Standing::Asleep { .. } if self.spurious_left > 0 => {
+                    choices.push(Choice { thread: id, wake: Wake::Spurious });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn gather_wakes(&self, choices: &mut Vec<Choice>, thread: ThreadId, condvar: ObjectId) {
+        let State::Condvar { asleep } = &self.things[condvar].state else { return };
+        if asleep.is_empty() {
+            choices.push(Choice { thread, wake: Wake::None });
+        }
+        choices.extend(asleep.iter().map(|&id| Choice { thread, wake: Wake::Notified(id) }));
+    }
+
+    /// Whether this step can be taken now, or has to wait.
+    pub(crate) fn possible(&self, op: Op) -> bool {
+        match op {
+            Op::Lock(mutex) | Op::Relock { mutex, .. } => {
+                matches!(self.things[mutex].state, State::Mutex { owner: None })
+            }
+            Op::Acquire(id) => !matches!(self.things[id].state, State::Semaphore { places: 0 }),
+            Op::Send(id) => match self.things[id].state {
+                State::Buffer { len, capacity, closed } => closed || len < capacity,
+                _ => true,
+            },
+            Op::Receive(id) => match self.things[id].state {
+                State::Buffer { len, closed, .. } => closed || len > 0,
+                _ => true,
+            },
+            Op::Join(id) => {
+                matches!(self.threads[id].standing, Standing::Done | Standing::Panicked)
+            }
+            _ => true,
+        }
+    }
+
+    /// Takes a step. True if its thread goes on; false if it now sleeps, or has only been woken.
+    pub(crate) fn take(&mut self, choice: Choice) -> bool {
+        let id = choice.thread;
+        self.current = id;
+        for (other, thread) in self.threads.iter_mut().enumerate() {
+            thread.yielded &= other == id;
+        }
+        if choice.wake == Wake::Spurious {
+            self.spurious_left -= 1;
+            self.wake(id);
+            return false;
+        }
+        let Standing::Asks(op) = self.threads[id].standing else { return false };
+        self.now += 1;
+        let (asked, place) = (self.threads[id].asked, self.threads[id].place);
+        self.record(op, asked, place);
+        self.learns(op);
+        let mut answer = Answer::Granted;
+        match op {
+            Op::Lock(mutex) | Op::Relock { mutex, .. } => {
+                self.things[mutex].state = State::Mutex { owner: Some(id) }
+            }
+            Op::Wait { condvar, mutex } => {
+                self.things[mutex].state = State::Mutex { owner: None };
+                if let State::Condvar { asleep } = &mut self.things[condvar].state {
+                    asleep.push(id);
+                }
+                self.threads[id].standing = Standing::Asleep { condvar, mutex };
+                return false;
+            }
+            Op::NotifyOne(condvar) | Op::NotifyAll(condvar) => {
+                self.notify(condvar, op, choice.wake)
+            }
+            Op::Acquire(sem) => {
+                if let State::Semaphore { places } = &mut self.things[sem].state {
+                    *places -= 1;
+                }
+            }
+            Op::Release(sem) => {
+                if let State::Semaphore { places } = &mut self.things[sem].state {
+                    *places += 1;
+                }
+            }
+            Op::Send(buffer) | Op::Receive(buffer) | Op::Close(buffer) => {
+                answer = self.hand_over(buffer, op)
+            }
+            Op::Yield => self.threads[id].yielded = true,
+            _ => {}
+        }
+        let thread = &mut self.threads[id];
+        thread.answer = answer;
+        thread.standing = Standing::Running;
+        true
+    }
+
+    /// Lets a thread go on that waits for the end of one that has ended; which, if there is one.
+    pub(crate) fn join(&mut self) -> Option<ThreadId> {
+        let joins = |thread: &Thread| matches!(thread.standing, Standing::Asks(op @ Op::Join(_)) if self.possible(op));
+        let id = self.threads.iter().position(joins)?;
+        let Standing::Asks(op) = self.threads[id].standing else { return None };
+        self.current = id;
+        let (asked, place) = (self.threads[id].asked, self.threads[id].place);
+        self.record(op, asked, place);
+        self.learns(op);
+        self.threads[id].standing = Standing::Running;
+        Some(id)
+    }
+
+    fn hand_over(&mut self, buffer: ObjectId, op: Op) -> Answer {
+        let State::Buffer { len, closed, .. } = &mut self.things[buffer].state else {
+            return Answer::Granted;
+        };
+        match op {
+            Op::Close(_) => *closed = true,
+            Op::Send(_) if *closed => return Answer::Closed,
+            Op::Receive(_) if *len == 0 => return Answer::Closed,
+            Op::Send(_) => *len += 1,
+            _ => *len -= 1,
+        }
+        Answer::Granted
+    }
+
+    fn notify(&mut self, condvar: ObjectId, op: Op, wake: Wake) {
+        let State::Condvar { asleep } = &mut self.things[condvar].state else { return };
+        let woken = match (op, wake) {
+            (Op::NotifyAll(_), _) => std::mem::take(asleep),
+            (_, Wake::Notified(id)) => vec![id],
+            _ => vec![],
+        };
+        for &id in &woken {
+            self.wake(id);
+        }
+        if let Some(span) = self.spans.as_mut().and_then(|spans| spans.last_mut()) {
+            span.wakes = woken;
+        }
+    }
+
+    fn wake(&mut self, id: ThreadId) {
+        let Standing::Asleep { condvar, mutex } = self.threads[id].standing else { return };
+        if let State::Condvar { asleep } = &mut self.things[condvar].state {
+            asleep.retain(|&other| other != id);
+        }
+        let now = self.now;
+        let thread = &mut self.threads[id];
+        thread.standing = Standing::Asks(Op::Relock { condvar, mutex });
+        thread.asked = now;
+    }
+
+    pub(crate) fn unlock(
+        &mut self,
+        mutex: ObjectId,
+        value: String,
+        place: &'static Location<'static>,
+    ) {
+        self.note(Op::Unlock(mutex), place);
+        let thing = &mut self.things[mutex];
+        thing.state = State::Mutex { owner: None };
+        thing.value = value;
+    }
+
+    /// What tells this state from others, in 128 bits: the threads by what they have learnt, the objects by what they hold.
+    pub(crate) fn key(&self) -> u128 {
+        let half = |seed: u64| {
+            let mut hasher = DefaultHasher::new();
+            seed.hash(&mut hasher);
+            self.spurious_left.hash(&mut hasher);
+            for thread in &self.threads {
+                (thread.history, thread.standing, thread.yielded).hash(&mut hasher);
+            }
+            // Objects in the order of their makers: two threads that make one each do so in either order.
+            let mut sum = 0_u64;
+            for thing in &self.things {
+                let mut one = DefaultHasher::new();
+                (seed, thing).hash(&mut one);
+                sum = sum.wrapping_add(one.finish());
+            }
+            sum.hash(&mut hasher);
+            hasher.finish()
+        };
+        u128::from(half(1)) << 64 | u128::from(half(2))
+    }
+}

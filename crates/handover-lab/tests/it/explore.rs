@@ -1,0 +1,150 @@
+//! The explorer: what it counts, what it finds, and what it says of what it did not see.
+
+use crate::programs;
+use handover_lab::{Bounds, Choice, End, Exploration, Lane, Op, Wake, explore, replay};
+
+fn all(program: fn()) -> Exploration {
+    let found = explore(program, Bounds::default());
+    assert!(found.complete, "{found:?}");
+    found
+}
+
+fn how_it_breaks(program: fn()) -> (Vec<Choice>, End) {
+    all(program).shortest.expect("a schedule that breaks it")
+}
+
+/// Every schedule one by one, without a memory of states.
+fn enumerate(program: fn(), prefix: &mut Vec<Choice>) -> (u128, u128) {
+    let replayed = replay(program, prefix).unwrap();
+    if let Some(end) = replayed.trace.end {
+        return (1, u128::from(end.is_broken()));
+    }
+    let mut sum = (0, 0);
+    for &choice in &replayed.moments.last().unwrap().choices {
+        prefix.push(choice);
+        let (schedules, broken) = enumerate(program, prefix);
+        prefix.pop();
+        sum = (sum.0 + schedules, sum.1 + broken);
+    }
+    sum
+}
+
+#[test]
+fn the_lost_update_has_six_schedules_and_four_lose_it() {
+    let found = all(programs::lost_update);
+    assert_eq!((found.schedules, found.broken), (6, 4));
+    let (schedule, end) = found.shortest.unwrap();
+    assert_eq!(schedule.len(), 5, "two reads, two writes, and the look at the end");
+    assert!(matches!(end, End::Panicked { thread: 0, said } if said.contains("an update is lost")));
+}
+
+#[test]
+fn what_is_done_in_one_step_is_not_lost() {
+    assert_eq!(all(programs::atomic_update).broken, 0);
+}
+
+#[test]
+fn counts_are_those_of_an_enumeration_of_every_schedule() {
+    let programs: [fn(); 7] = [
+        programs::lost_update,
+        programs::atomic_update,
+        programs::two_orders,
+        programs::lost_wakeup,
+        programs::messages,
+        || programs::monitor(1, 1, 2, false),
+        || programs::semaphores(true),
+    ];
+    for (number, program) in programs.into_iter().enumerate() {
+        let found = all(program);
+        let counted = enumerate(program, &mut Vec::new());
+        assert_eq!((found.schedules, found.broken), counted, "program {number}");
+    }
+}
+
+#[test]
+fn two_orders_of_two_locks_are_a_circle() {
+    let (schedule, end) = how_it_breaks(programs::two_orders);
+    assert_eq!(schedule.len(), 2);
+    assert_eq!(end, End::Deadlock { circle: vec![1, 2], lost_wakeups: vec![] });
+}
+
+#[test]
+fn a_notification_before_the_sleep_is_a_lost_wakeup() {
+    let (_, end) = how_it_breaks(programs::lost_wakeup);
+    assert!(matches!(end, End::Deadlock { lost_wakeups, .. } if lost_wakeups == [1]));
+}
+
+#[test]
+fn a_wakeup_without_a_notification_is_a_choice_where_it_is_asked_for() {
+    assert_eq!(all(programs::trusts_a_wakeup).broken, 0);
+    let found = explore(programs::trusts_a_wakeup, Bounds { spurious: 1, ..Bounds::default() });
+    let (schedule, end) = found.shortest.unwrap();
+    assert!(schedule.iter().any(|choice| choice.wake == Wake::Spurious));
+    assert!(matches!(&end, End::Panicked { said, .. } if said.contains("not ready")));
+    assert_eq!(replay(programs::trusts_a_wakeup, &schedule).unwrap().trace.end, Some(end));
+}
+
+#[test]
+fn one_condition_for_both_sides_wakes_the_wrong_one() {
+    assert_eq!(all(|| programs::monitor(2, 1, 1, false)).broken, 0);
+    assert_eq!(all(|| programs::monitor(1, 1, 2, true)).broken, 0, "two threads cannot tell");
+    assert!(all(|| programs::monitor(2, 2, 2, true)).broken > 0);
+}
+
+#[test]
+fn the_mutex_before_the_semaphore_is_a_deadlock() {
+    assert_eq!(all(|| programs::semaphores(false)).broken, 0);
+    assert!(matches!(how_it_breaks(|| programs::semaphores(true)).1, End::Deadlock { .. }));
+}
+
+#[test]
+fn a_buffer_hands_over_in_order_and_ends() {
+    assert_eq!(all(programs::messages).broken, 0);
+}
+
+#[test]
+fn two_producers_and_two_consumers_are_explored_to_the_end() {
+    let found = all(|| programs::monitor(2, 2, 2, false));
+    assert_eq!(found.broken, 0);
+    assert!(found.schedules > 100_000_000 && found.states < 100_000, "{found:?}");
+}
+
+#[test]
+fn busy_waiting_that_yields_ends_in_every_schedule() {
+    assert_eq!(all(programs::busy_waiting).broken, 0);
+}
+
+#[test]
+fn a_program_that_need_not_end_stops_at_the_bound_and_says_so() {
+    let found = explore(programs::never_ends, Bounds { steps: 8, ..Bounds::default() });
+    assert!(!found.complete);
+    assert_eq!(found.broken, 0, "a bound is not a finding");
+    let found =
+        explore(|| programs::monitor(2, 2, 2, false), Bounds { states: 100, ..Bounds::default() });
+    assert!(!found.complete);
+}
+
+#[test]
+fn a_replay_shows_every_moment() {
+    let (schedule, _) = how_it_breaks(programs::two_orders);
+    let replayed = replay(programs::two_orders, &schedule).unwrap();
+    assert_eq!(replayed.moments.len(), schedule.len() + 1);
+    let last = replayed.moments.last().unwrap();
+    assert!(matches!(
+        last.lanes[..],
+        [Lane::Waits(Op::Join(1)), Lane::Waits(Op::Lock(1)), Lane::Waits(Op::Lock(0))]
+    ));
+    assert!(last.choices.is_empty());
+    let waits: Vec<_> = replayed.trace.spans.iter().filter(|span| span.took.is_none()).collect();
+    assert_eq!(waits.len(), 3, "those who wait for ever are in the trace");
+}
+
+#[test]
+fn a_schedule_of_another_program_is_refused_where_it_leaves() {
+    let (schedule, _) = how_it_breaks(programs::lost_update);
+    let misfit = replay(programs::two_orders, &schedule).unwrap_err();
+    assert_eq!(misfit.step, 3);
+    assert!(misfit.to_string().contains("ended before step 3"), "{misfit}");
+    let nobody = [Choice { thread: 7, wake: Wake::None }];
+    assert_eq!(replay(programs::lost_update, &nobody).unwrap_err().possible.len(), 2);
+}

@@ -1,0 +1,197 @@
+//! Small programs with a known answer. The lessons' own programs are elsewhere.
+
+use handover_lab::sync::{Atomic, Buffer, Condvar, Mutex, Semaphore, Shared};
+use handover_lab::thread;
+use std::sync::Arc;
+
+/// Two threads add one each, by a read and a write.
+pub(crate) fn lost_update() {
+    let counter = Arc::new(Shared::new("counter", 0));
+    let threads = ["a", "b"].map(|name| {
+        let counter = Arc::clone(&counter);
+        thread::spawn(name, move || {
+            let seen = counter.read();
+            counter.write(seen + 1);
+        })
+    });
+    for thread in threads {
+        thread.join();
+    }
+    assert_eq!(counter.read(), 2, "an update is lost");
+}
+
+/// The same in one step each.
+pub(crate) fn atomic_update() {
+    let counter = Arc::new(Atomic::new("counter", 0));
+    let threads = ["a", "b"].map(|name| {
+        let counter = Arc::clone(&counter);
+        thread::spawn(name, move || counter.update(|value| value + 1))
+    });
+    let mut seen = threads.map(thread::JoinHandle::join);
+    seen.sort_unstable();
+    assert_eq!((seen, counter.load()), ([0, 1], 2));
+}
+
+/// Two locks, taken in two orders.
+pub(crate) fn two_orders() {
+    let locks = Arc::new((Mutex::new("left", 0), Mutex::new("right", 0)));
+    let others = Arc::clone(&locks);
+    let a = thread::spawn("a", move || {
+        let mut left = locks.0.lock();
+        *left += *locks.1.lock();
+    });
+    let b = thread::spawn("b", move || {
+        let mut right = others.1.lock();
+        *right += *others.0.lock();
+    });
+    a.join();
+    b.join();
+}
+
+/// Looks, lets the mutex go, and sleeps: what is notified between the two is lost.
+pub(crate) fn lost_wakeup() {
+    let place = Arc::new((Mutex::new("ready", false), Condvar::new("told")));
+    let other = Arc::clone(&place);
+    let waiter = thread::spawn("waiter", move || {
+        let ready = *place.0.lock();
+        if !ready {
+            drop(place.1.wait(place.0.lock()));
+        }
+    });
+    *other.0.lock() = true;
+    other.1.notify_one();
+    waiter.join();
+}
+
+/// Sleeps once and takes for granted that it was notified.
+pub(crate) fn trusts_a_wakeup() {
+    let place = Arc::new((Mutex::new("ready", false), Condvar::new("told")));
+    let other = Arc::clone(&place);
+    let waiter = thread::spawn("waiter", move || {
+        let mut ready = place.0.lock();
+        if !*ready {
+            ready = place.1.wait(ready);
+        }
+        assert!(*ready, "woken, and it is not ready");
+    });
+    *other.0.lock() = true;
+    other.1.notify_one();
+    waiter.join();
+}
+
+#[derive(Debug)]
+struct Monitor {
+    items: Mutex<Vec<u32>>,
+    room: Condvar,
+    some: Condvar,
+}
+
+/// A buffer for one item as a monitor; with `shared`, producers and consumers sleep on the same condition.
+pub(crate) fn monitor(producers: u32, consumers: u32, items: u32, shared: bool) {
+    let monitor = Arc::new(Monitor {
+        items: Mutex::new("items", vec![]),
+        room: Condvar::new("room"),
+        some: Condvar::new("some"),
+    });
+    let mut threads = Vec::new();
+    for id in 0..producers {
+        let monitor = Arc::clone(&monitor);
+        threads.push(thread::spawn(&format!("producer {id}"), move || {
+            for round in thread::rounds(items) {
+                let mut inside = monitor.items.lock();
+                while inside.len() == 1 {
+                    inside = monitor.room.wait(inside);
+                }
+                inside.push(round);
+                drop(inside);
+                if shared { &monitor.room } else { &monitor.some }.notify_one();
+            }
+        }));
+    }
+    for id in 0..consumers {
+        let monitor = Arc::clone(&monitor);
+        threads.push(thread::spawn(&format!("consumer {id}"), move || {
+            for _ in thread::rounds(items) {
+                let mut inside = monitor.items.lock();
+                while inside.is_empty() {
+                    inside = if shared { &monitor.room } else { &monitor.some }.wait(inside);
+                }
+                inside.remove(0);
+                drop(inside);
+                monitor.room.notify_one();
+            }
+        }));
+    }
+    for thread in threads {
+        thread.join();
+    }
+}
+
+/// The same buffer of two semaphores and a mutex; with `swapped`, the mutex is taken first.
+pub(crate) fn semaphores(swapped: bool) {
+    let place = Arc::new((
+        Semaphore::new("room", 1),
+        Semaphore::new("some", 0),
+        Mutex::new("items", vec![]),
+    ));
+    let other = Arc::clone(&place);
+    let producer = thread::spawn("producer", move || {
+        for round in 0..2 {
+            let (room, some, items) = &*place;
+            let early = swapped.then(|| items.lock());
+            room.acquire();
+            early.unwrap_or_else(|| items.lock()).push(round);
+            some.release();
+        }
+    });
+    let consumer = thread::spawn("consumer", move || {
+        for round in 0..2 {
+            other.1.acquire();
+            assert_eq!(other.2.lock().pop(), Some(round));
+            other.0.release();
+        }
+    });
+    producer.join();
+    consumer.join();
+}
+
+/// Message passing, to the end of the buffer.
+pub(crate) fn messages() {
+    let buffer = Arc::new(Buffer::new("mail", 1));
+    let other = Arc::clone(&buffer);
+    let producer = thread::spawn("producer", move || {
+        buffer.send(1).unwrap();
+        buffer.send(2).unwrap();
+        buffer.close();
+        assert_eq!(buffer.send(3), Err(3));
+    });
+    let mut got = Vec::new();
+    while let Some(value) = other.receive() {
+        got.push(value);
+    }
+    assert_eq!(got, [1, 2]);
+    producer.join();
+}
+
+/// Asks again and again, and lets the other go first.
+pub(crate) fn busy_waiting() {
+    let flag = Arc::new(Shared::new("flag", false));
+    let other = Arc::clone(&flag);
+    let waiter = thread::spawn("waiter", move || {
+        while !flag.read() {
+            thread::yield_now();
+        }
+    });
+    other.write(true);
+    waiter.join();
+}
+
+/// Two threads that are polite for ever.
+pub(crate) fn never_ends() {
+    let flag = Arc::new(Shared::new("flag", false));
+    let other = Arc::clone(&flag);
+    let a = thread::spawn("a", move || while !flag.read() {});
+    let b = thread::spawn("b", move || while !other.read() {});
+    a.join();
+    b.join();
+}
