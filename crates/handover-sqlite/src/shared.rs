@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use handover::{Caps, QueueName, Result, ResultCaps};
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use tokio::sync::{oneshot, watch};
 
@@ -18,6 +19,7 @@ use crate::sql::Identity;
 use crate::sql::send::ceil_ms;
 use crate::writer::log::Log;
 use crate::writer::op::{Inbox, Op, Reply, Side};
+use crate::writer::transaction::roll_back;
 use crate::writer::{Post, Writer, no_thread};
 use crate::{bell, patience};
 
@@ -231,7 +233,7 @@ fn start(
     stop: watch::Sender<bool>,
 ) -> Result<JoinHandle<()>> {
     let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
-    let log = Arc::clone(&post.log);
+    let (log, log_at_end) = (Arc::clone(&post.log), Arc::clone(&post.log));
     let count = move |_: &mut Wal, pages| {
         log.has_pages(pages);
         Ok(())
@@ -246,7 +248,7 @@ fn start(
             }
             Err(error) => _ = ready.send(Err(from_sqlite(error))),
         }
-        close_file(connection);
+        close_file(connection, &log_at_end);
         _ = stop.send(true); // nobody waits for the end of a file whose handles were dropped
     };
     let thread = std::thread::Builder::new()
@@ -258,12 +260,37 @@ fn start(
 }
 
 /// Copies the log back as far as readers allow. The last connection of all processes removes it.
-fn close_file(connection: rusqlite::Connection) {
-    let copied = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-    if let Err(error) = copied {
-        tracing::warn!(%error, "the log could not be copied back; the next one to open the file does it");
+fn close_file(connection: rusqlite::Connection, log: &Log) {
+    let copied = if log.is_distrusted() {
+        false
+    } else {
+        let copied = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        copied
+            .inspect_err(|error| tracing::warn!(%error, "the log could not be copied back"))
+            .is_ok()
+    };
+    if !copied {
+        leave_log(&connection, log);
     }
     if let Err((_, error)) = connection.close() {
         tracing::warn!(%error, "the database file could not be closed in order");
     }
+}
+
+/// The disk failed: leaves the log as it should be, for others may build on it. SQLite is not to copy it back by itself when
+/// the connection is closed, because nobody would hear that the disk failed again.
+fn leave_log(connection: &rusqlite::Connection, log: &Log) {
+    let mended = connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .and_then(|_| connection.execute_batch("BEGIN IMMEDIATE"))
+        .map_err(|error| error.to_string())
+        .and_then(|()| log.mend().map_err(|error| error.to_string()));
+    match mended {
+        Ok(()) => tracing::info!("the next one to open the file copies the log back"),
+        Err(error) => tracing::error!(
+            error,
+            "the disk failed, and what was not answered as synced may be missing after a power failure"
+        ),
+    }
+    roll_back(connection);
 }

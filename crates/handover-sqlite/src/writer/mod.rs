@@ -17,7 +17,7 @@ mod confirm;
 pub(crate) mod group;
 pub(crate) mod log;
 pub(crate) mod op;
-mod transaction;
+pub(crate) mod transaction;
 pub(crate) mod waiters;
 
 use std::collections::{HashMap, HashSet, VecDeque};

@@ -186,12 +186,21 @@ impl Writer<'_> {
         }
         // While other processes write, the copy is never complete, unless it holds them up for a moment.
         let mode = if pages < LOG_PAGES_MAX { "PASSIVE" } else { "RESTART" };
-        let copied = patience::within(HOLD_UP_MAX, || {
-            let pragma = format!("PRAGMA wal_checkpoint({mode})");
-            self.connection.query_row(&pragma, [], |_| Ok(()))
-        });
-        if copied.is_err_and(|error| Failed::from(error).disk) {
-            self.post.log.distrust();
+        patience::within(HOLD_UP_MAX, || self.checkpoint(mode));
+    }
+
+    /// Copies the log back, as far as it can be. One that has holes on the disk must not be: a crash in the middle of the copy
+    /// would leave half of the new pages in the database, and not find the other half in the log.
+    fn checkpoint(&self, mode: &str) {
+        if self.post.log.is_distrusted() {
+            return;
+        }
+        let pragma = format!("PRAGMA wal_checkpoint({mode})");
+        if let Err(error) = self.connection.query_row(&pragma, [], |_| Ok(())) {
+            tracing::debug!(%error, "the log could not be copied back");
+            if Failed::from(error).disk {
+                self.post.log.distrust();
+            }
         }
     }
 
@@ -201,10 +210,7 @@ impl Writer<'_> {
             return;
         }
         self.apart_until = Some(clock::now() + APART);
-        let copied = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        if let Err(error) = copied {
-            tracing::debug!(%error, "the log could not be copied back while the disk is full");
-        }
+        self.checkpoint("PASSIVE");
     }
 
     /// Lets the file alone for a moment.
@@ -329,7 +335,7 @@ impl Writer<'_> {
 }
 
 /// After an error SQLite may have rolled back by itself, so that there is nothing to roll back.
-pub(super) fn roll_back(connection: &Connection) {
+pub(crate) fn roll_back(connection: &Connection) {
     if !connection.is_autocommit()
         && let Err(error) = connection.execute_batch("ROLLBACK")
     {

@@ -1,0 +1,33 @@
+//! The store against a failing disk: every write and every sync of a short life fails in turn, the process or the machine
+//! dies there, and what was answered is there when the file is opened again.
+//!
+//! - `script`: the life, and the process that lives it. `model`: what may be in the file after it. `check`: whether it is.
+//! - `strace`: how faults are made and writes are seen, from outside of the process. `disk`: what a disk may hold after a crash.
+//! - `crash` and `fault`: the tests. `support`: seeds, and many checks at once.
+//!
+//! Each test prints its seed, and `HANDOVER_SEED` plays it again; the normal form tries some of the faults and states, and
+//! `HANDOVER_LONG=1` all of them. It needs `strace`, which is for Linux.
+//!
+//! What is *not* modelled: a disk that reports a sync that did not happen, or changes bytes that nobody wrote; a sector of 512
+//! bytes that is half written; entries of the folder that arrive in another order than they were made; a crash while another
+//! process has the file open; the file system's own errors after a failed sync (such as going read-only).
+//!
+//! Breaks that were tried, and what caught them, so that these tests are known to be able to fail:
+//!
+//! | break | caught by |
+//! |---|---|
+//! | `synchronous` is `NORMAL` where `Synced` is promised | `…survives_a_machine_that_dies_at_any_write`: 269 of 996 states |
+//! | `synchronous` is `OFF` where `Buffered` is promised | the same, 121 of 904: the file is damaged, by a log begun anew |
+//! | `journal_mode = WAL` failed and was not heard | `a_sync_that_fails…`: the doctor finds another journal mode |
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, helpers included")]
+
+mod check;
+mod crash;
+mod disk;
+mod fault;
+mod model;
+mod script;
+mod strace;
+mod support;
