@@ -15,6 +15,7 @@
 mod bench;
 mod ci;
 mod fresh;
+mod fuzz;
 mod run;
 mod setup;
 mod site;
@@ -41,6 +42,8 @@ enum Command {
     Ci(ci::Args),
     /// Measure in release mode; arguments after `--` are passed on.
     Bench(bench::Args),
+    /// Feed every decoder random bytes; needs a nightly toolchain and cargo-fuzz.
+    Fuzz(fuzz::Args),
     /// Check the house rules that no compiler checks.
     Tidy,
     /// Prove the README's two commands in a clean clone of HEAD.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::main(&root, &args),
         Command::Ci(args) => ci::main(&root, &args),
         Command::Bench(args) => bench::main(&root, &args),
+        Command::Fuzz(args) => fuzz::main(&root, &args),
         Command::Tidy => tidy::main(&root),
         Command::Fresh(args) => fresh::main(&root, &args),
     };

@@ -1,6 +1,10 @@
 //! The URLs of brokers and result stores, taken apart. Nothing is opened here, so that a wrong word is told before anything
 //! is created; opening is in `connect.rs`.
 
+#[cfg(any(test, fuzzing))]
+#[path = "url/fuzz.rs"] // said, because the fuzz targets take this file in by its path
+pub(crate) mod fuzz;
+
 use std::time::Duration;
 
 use handover::Durability;

@@ -3,6 +3,9 @@
 //! The envelope, version 1: the header `handover` is `1`, the header `task` is the task's name, the body is the arguments
 //! as JSON. A later version changes the number; a worker that does not know it leaves the job to one that does.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;

@@ -53,7 +53,7 @@ fn refusal(name: &str, dependency: &Dependency) -> Option<&'static str> {
         BUFFER => &[],
         CORE => &[BUFFER],
         SUITE => &[CORE],
-        CLI | "handover-server" | "handover-lab" | BENCH => return None,
+        CLI | "handover-server" | "handover-lab" | "handover-fuzz" | BENCH => return None,
         _ if dev => return None,
         _ => &[BUFFER, CORE],
     };

@@ -10,8 +10,8 @@ use handover::{
 };
 use rustix::process::{Pid, test_kill_process_group};
 
-use super::Command;
 use super::guard::Guard;
+use super::{Command, KILLED, RETRY};
 
 const LONG: Duration = Duration::from_secs(60);
 const AT_ONCE: RetryPolicy =
@@ -119,6 +119,32 @@ async fn any_other_exit_code_is_buried_with_the_end_of_stderr() {
         run_sh("yes 0123456789 | head -c 100000 >&2; echo the end >&2; exit 1", b"null").await;
     assert!(long.reason().starts_with("exit code 1: ") && long.reason().ends_with("the end"));
     assert!(long.reason().len() > 3000 && long.reason().len() <= 4096, "{}", long.reason().len());
+}
+
+#[tokio::test]
+async fn every_exit_code_is_an_outcome_at_the_edges_of_its_range_too() {
+    for code in [0, 1, 2, 74, 75, 76, 126, 127, 128, 129, 137, 192, 193, 254, 255] {
+        let ran = run_sh(&format!("echo why >&2; exit {code}"), b"null").await;
+        let again = code == RETRY || KILLED.contains(&code);
+        match code {
+            0 => assert_eq!(ran.output(), None),
+            _ if again => {
+                let reason = ran.reason();
+                let begin = format!("gave up after attempt 3 of 3: exit code {code}");
+                assert!(reason.starts_with(&begin) && reason.ends_with(": why"), "{reason}");
+            }
+            _ => assert_eq!(ran.reason(), format!("exit code {code}: why")),
+        }
+        let attempt = ran.record.expect("an outcome").attempt;
+        assert_eq!(attempt, if again { 3 } else { 1 }, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn fifty_megabytes_on_stderr_cost_no_more_than_their_end() {
+    let ran = run_sh("yes 0123456789 | head -c 50000000 >&2; echo the end >&2; exit 1", b"null");
+    let ran = ran.await;
+    assert!(ran.reason().ends_with("the end") && ran.reason().len() <= 4096);
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@
 
 pub mod extract;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod polite;
 pub mod record;
 pub mod robots;

@@ -16,6 +16,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, fuzzing))]
+pub use self::line::fuzz;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

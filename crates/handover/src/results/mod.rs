@@ -18,6 +18,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use both::BothResults;
+#[cfg(any(test, fuzzing))]
+pub use file::fuzz;
 pub use file::{FileResults, FileResultsOptions};
 pub use memory::MemoryResults;
 

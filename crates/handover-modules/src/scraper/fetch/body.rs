@@ -155,6 +155,24 @@ impl Unpacker {
     }
 }
 
+/// The body that arrives in these pieces.
+#[cfg(any(test, fuzzing))]
+pub(super) fn unpack<'a>(
+    coding: Coding,
+    limit: Limit,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<u8>, FetchFailure> {
+    let mut unpacker = Unpacker::new(coding, limit);
+    for piece in pieces {
+        match unpacker.push(piece) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => return Err(error.0),
+        }
+    }
+    unpacker.finish().map_err(|error| error.0)
+}
+
 fn undecodable(error: &io::Error) -> BodyError {
     BodyError(FetchFailure::Undecodable(error.to_string()))
 }
@@ -251,15 +269,7 @@ mod tests {
     }
 
     fn unpack(coding: Coding, limit: Limit, packed: &[u8]) -> Result<Vec<u8>, FetchFailure> {
-        let mut unpacker = Unpacker::new(coding, limit);
-        for piece in packed.chunks(7) {
-            match unpacker.push(piece) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(e) => return Err(e.0),
-            }
-        }
-        unpacker.finish().map_err(|e| e.0)
+        super::unpack(coding, limit, packed.chunks(7))
     }
 
     const KINDS: [(&str, Coding); 4] = [

@@ -26,6 +26,8 @@ mod body;
 mod charset;
 mod client;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod retry_after;
 
 use body::{Coding, Limit};

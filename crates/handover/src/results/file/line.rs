@@ -13,6 +13,9 @@
 //!
 //! To change the first format: raise `VERSION`, write the new shape, and keep reading every older one.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 use std::borrow::Cow;
 use std::fmt;
 
