@@ -141,8 +141,9 @@ impl<T> Channel<T> {
     pub(crate) fn close(&self) -> bool {
         let first = self.ring.close();
         if first {
+            // Also if a sender's waker, which is code of the caller, panics.
+            let _receivers = Finally(|| self.receivers.notify_all());
             self.senders.notify_all();
-            self.receivers.notify_all();
         }
         first
     }
@@ -168,10 +169,19 @@ impl<T> Channel<T> {
     pub(crate) fn drop_receiver(&self) {
         // AcqRel: everything done through the other receivers is before the last one's discard.
         if self.receiver_count.fetch_sub(1, AcqRel) == 1 {
-            self.close();
             // Nobody can take what is left. Drop it now: it may hold a reply somebody waits for.
-            self.ring.discard();
+            let _rest = Finally(|| self.ring.discard());
+            self.close();
         }
+    }
+}
+
+/// Does its work when it is dropped, so also if what stands between panics.
+struct Finally<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 

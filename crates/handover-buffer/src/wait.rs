@@ -171,7 +171,7 @@ impl WaitList {
         }
         self.sleepers.store(line.len(), SeqCst);
         drop(line);
-        first.into_iter().chain(others).for_each(Waker::wake);
+        wake_all(first.into_iter().chain(others));
     }
 
     /// Wakes everybody, after the end has come.
@@ -252,6 +252,26 @@ impl WaitList {
             self.withdraw(seat);
         }
     }
+}
+
+/// Wakes them all, going on when waking one panics: a waker is code of the caller, and those behind
+/// it have been taken out of the list already.
+fn wake_all(wakers: impl Iterator<Item = Waker>) {
+    struct Rest<I: Iterator<Item = Waker>>(I);
+
+    impl<I: Iterator<Item = Waker>> Rest<I> {
+        fn wake(&mut self) {
+            self.0.by_ref().for_each(Waker::wake);
+        }
+    }
+
+    impl<I: Iterator<Item = Waker>> Drop for Rest<I> {
+        fn drop(&mut self) {
+            self.wake();
+        }
+    }
+
+    Rest(wakers).wake();
 }
 
 /// A blocked thread, as a waker.

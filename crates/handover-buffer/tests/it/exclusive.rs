@@ -75,6 +75,13 @@ fn the_shapes_of_the_benchmark_hand_over_every_item_exactly_once() {
 }
 
 #[test]
+fn eight_producers_and_eight_consumers_share_every_item_exactly_once() {
+    for capacity in [1, 4] {
+        check(8, 8, capacity, 500);
+    }
+}
+
+#[test]
 fn two_thousand_waiting_producers_on_a_small_buffer_are_all_served() {
     let (sender, receiver) = bounded(10);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();

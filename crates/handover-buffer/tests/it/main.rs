@@ -3,16 +3,20 @@
 //! What lives here: the list of files, and the few helpers they share. What does not: tests that
 //! need to look inside (beside the code).
 
+#![cfg(not(any(loom, shuttle)))]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests: by panicking")]
 
 mod cancel;
 mod closing;
 mod deadline;
 mod drops;
+mod ends;
 mod exclusive;
 mod mixed;
 mod model;
 mod order;
+mod values;
+mod wakers;
 
 use std::future::Future;
 use std::pin::Pin;
