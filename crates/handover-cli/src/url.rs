@@ -191,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn a_place_without_a_path_may_be_written_with_a_colon_and_without() {
+        for url in ["memory", "memory:"] {
+            assert_eq!(broker(url).unwrap(), Broker::Memory);
+        }
+        for url in ["same", "same:"] {
+            assert_eq!(results(url).unwrap(), Results::Same);
+        }
+    }
+
+    #[test]
     fn an_unknown_option_is_wrong_usage() {
         assert!(broker("sqlite:x?speed=9").unwrap_err().message.unwrap().contains("speed"));
         assert!(
