@@ -1,7 +1,7 @@
 //! What happens inside one transaction of the writer: one file for each kind of work.
 //!
-//! In reading order: `statements.rs` (every statement), `queue.rs` (settings and counters), `send.rs`, `receive.rs`,
-//! `settle.rs`, `admit.rs` (whose turn it is), `sweep.rs` (what time moves), `steer.rs`, `results.rs`, `state.rs` (numbers in
+//! In reading order: `statements.rs` (every statement), `queue.rs` (settings and counters), `send.rs`, `fresh.rs`
+//! (many sends at once), `receive.rs`, `settle.rs`, `admit.rs` (whose turn it is), `sweep.rs` (what time moves), `steer.rs`, `results.rs`, `state.rs` (numbers in
 //! the file). What does not live here: which operations share a transaction, and who waits; that is in `writer/`.
 //!
 //! Two results are told apart by type everywhere. The outer one, `rusqlite::Result`, says that the file failed: the
@@ -9,6 +9,7 @@
 //! `LeaseLost`); it is found before anything is written for that caller, so nothing has to be taken back.
 
 pub(crate) mod admit;
+mod fresh;
 pub(crate) mod queue;
 pub(crate) mod receive;
 pub(crate) mod results;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use handover::{Durability, JobId, QueueName};
 use rusqlite::OptionalExtension;
 
+use self::fresh::Fresh;
 use self::queue::Row;
 use self::statements::Statements;
 use crate::schema;
@@ -71,6 +73,10 @@ pub(crate) struct Tx<'t, 'c> {
     rows: Vec<Row>,
     by_name: HashMap<QueueName, Option<usize>>,
     last_seq: Option<i64>,
+    /// Jobs whose rows are still to be written.
+    fresh: Vec<Fresh>,
+    /// Those before it are leased.
+    fresh_left: usize,
     /// The firmest level that anything stored here was promised.
     pub(crate) level: Durability,
     /// Something changed that another process could wait for.
@@ -95,6 +101,8 @@ impl<'t, 'c> Tx<'t, 'c> {
             rows: Vec::new(),
             by_name: HashMap::new(),
             last_seq: None,
+            fresh: Vec::new(),
+            fresh_left: 0,
             level: Durability::Process,
             ring: false,
             again: false,
@@ -111,6 +119,7 @@ impl<'t, 'c> Tx<'t, 'c> {
 
     /// Writes the counters and what is to be forgotten, and commits. Answers who we are by now.
     pub(crate) fn commit(mut self) -> rusqlite::Result<Committed> {
+        self.write_fresh()?;
         self.save_rows()?;
         self.sql.commit.execute([])?;
         let queues = self
@@ -174,6 +183,12 @@ impl<'t, 'c> Tx<'t, 'c> {
         let level = self.level_of(&self.rows[queue]);
         self.level = std::cmp::max(self.level, level);
         level
+    }
+
+    /// How firmly this queue is kept.
+    pub(crate) fn level_in(&mut self, name: &QueueName) -> rusqlite::Result<Durability> {
+        let queue = self.queue(name)?;
+        Ok(queue.map_or(self.who.durability, |queue| self.level_of(&self.rows[queue])))
     }
 
     fn level_of(&self, row: &Row) -> Durability {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use handover::{Durability, Error, ErrorKind, JobState, QueueName, QueueSettings};
 use rusqlite::{OptionalExtension, params};
 
+use super::receive::TOKENS_SKIPPED;
 use super::state::{code, from_sql, level, level_code, to_sql};
 use super::sweep::{FORGET_MAX, ID_BYTES};
 use super::{FAR_MS, Outcome, Tx};
@@ -36,6 +37,8 @@ pub(crate) struct Row {
     pub(crate) swept: bool,
     /// Ids of jobs done in this transaction, 16 bytes each.
     pub(crate) done_ids: Vec<u8>,
+    /// How many ready jobs have no row in the file yet, and their priority where it is the same for all.
+    pub(super) fresh: (i64, Option<i64>),
 }
 
 impl Row {
@@ -68,6 +71,7 @@ impl Row {
             dirty: false,
             swept: false,
             done_ids: Vec::new(),
+            fresh: (0, None),
         })
     }
 
@@ -106,9 +110,26 @@ impl Row {
 
     /// Counts one job into a state.
     pub(crate) fn enter(&mut self, state: JobState) {
-        self.counts[index(state)] += 1;
+        self.enter_many(state, 1);
+    }
+
+    /// Counts jobs into a state.
+    pub(super) fn enter_many(&mut self, state: JobState, count: i64) {
+        self.counts[index(state)] += count;
         self.depth_max = std::cmp::max(self.depth_max, self.depth());
         self.dirty = true;
+    }
+
+    /// Counts one ready job that has no row yet.
+    pub(super) fn enter_fresh(&mut self, priority: i64) {
+        let (count, common) = &mut self.fresh;
+        *common = if *count == 0 { Some(priority) } else { common.filter(|one| *one == priority) };
+        *count += 1;
+    }
+
+    /// About what the first token of a job will be that is sent now, if a process that is new leases it.
+    pub(super) fn first_token(&self) -> i64 {
+        self.last_token + TOKENS_SKIPPED
     }
 
     /// Counts one job out of a state.

@@ -8,6 +8,7 @@ use handover::{
 };
 use rusqlite::params;
 
+use super::send::Batch;
 use super::state::{from_sql, to_sql};
 use super::{Tx, job_id};
 use crate::error::damaged;
@@ -23,23 +24,50 @@ const TOKENS_UNSYNCED_MAX: i64 = 500_000;
 #[derive(Debug)]
 pub(crate) struct Handed {
     queue: QueueName,
-    seq: i64,
+    pub(super) seq: i64,
     id: JobId,
-    priority: i64,
+    pub(super) priority: i64,
     attempt: i64,
-    token: i64,
+    pub(super) token: i64,
     age_ms: i64,
     key: Option<String>,
     reason: Option<String>,
     headers: Option<String>,
     body: Option<Vec<u8>>,
+    /// Where headers and body are, if the job was sent in the same transaction.
+    fresh: Option<(Arc<Batch>, usize)>,
 }
 
 impl Handed {
+    /// A job that has no row yet.
+    pub(super) fn fresh(queue: QueueName, seq: i64, batch: Arc<Batch>, index: usize) -> Self {
+        let parcel = &batch.parcels[index];
+        Self {
+            queue,
+            seq,
+            id: parcel.id,
+            priority: parcel.priority,
+            attempt: 0,
+            token: 0,
+            age_ms: 0,
+            key: None,
+            reason: None,
+            headers: None,
+            body: None,
+            fresh: Some((batch, index)),
+        }
+    }
+
     pub(crate) fn delivery(self) -> handover::Result<Delivery> {
         let receipt = receipt(self.queue, self.id, self.token, self.seq);
-        let body = self.body.unwrap_or_default();
-        let message = message(self.id, self.priority, self.key, self.headers, body)?;
+        let (headers, body) = match &self.fresh {
+            Some((batch, index)) => {
+                let parcel = &batch.parcels[*index];
+                (parcel.headers.clone(), parcel.body.clone())
+            }
+            None => (self.headers, self.body.unwrap_or_default()),
+        };
+        let message = message(self.id, self.priority, self.key, headers, body)?;
         let mut delivery = Delivery::new(message, receipt);
         delivery.attempt = u32::try_from(self.attempt).unwrap_or(u32::MAX);
         delivery.age = Duration::from_millis(from_sql(self.age_ms));
@@ -49,7 +77,10 @@ impl Handed {
 
     /// The size of the body.
     pub(crate) fn bytes(&self) -> usize {
-        self.body.as_ref().map_or(0, Vec::len)
+        match &self.fresh {
+            Some((batch, index)) => batch.parcels[*index].body.len(),
+            None => self.body.as_ref().map_or(0, Vec::len),
+        }
     }
 
     /// The proof of this lease, to give it back.
@@ -135,7 +166,7 @@ impl Tx<'_, '_> {
         handed: &mut Vec<Handed>,
     ) -> rusqlite::Result<usize> {
         let first = handed.len();
-        let bytes = self.pick(queue, count, bytes_max, handed)?;
+        let (bytes, in_file) = self.choose(queue, count, bytes_max, handed)?;
         self.guard_tokens(queue);
         let (owner, due) = (self.owner()?, self.after(lease_ms));
         let handed = &mut handed[first..];
@@ -147,8 +178,10 @@ impl Tx<'_, '_> {
             one.token = row.last_token;
             one.attempt += 1;
         }
+        let (in_file, fresh) = handed.split_at(in_file);
+        self.lease_fresh(queue, fresh, due);
         // Neighbours in the table, which is what a queue without priorities hands out, are leased by one statement.
-        for run in handed.chunk_by(|one, next| next.seq == one.seq + 1) {
+        for run in in_file.chunk_by(|one, next| next.seq == one.seq + 1) {
             if let [one] = run {
                 self.sql.job_lease.execute(params![one.seq, due, one.token, owner])?;
             } else if let [one, .., last] = run {
@@ -157,6 +190,35 @@ impl Tx<'_, '_> {
             }
         }
         Ok(bytes)
+    }
+
+    /// Picks what is most urgent and oldest: first from the file, then what was just sent. Answers the bytes, and how many
+    /// are in the file.
+    fn choose(
+        &mut self,
+        queue: usize,
+        count: i64,
+        bytes_max: usize,
+        handed: &mut Vec<Handed>,
+    ) -> rusqlite::Result<(usize, usize)> {
+        let first = handed.len();
+        let row = &self.rows[queue];
+        let stored = row.count(JobState::Ready) - row.fresh.0;
+        let mut bytes = 0;
+        if stored > 0 {
+            bytes = self.pick(queue, std::cmp::min(count, stored), bytes_max, handed)?;
+        }
+        if !self.fresh_follows(queue, &handed[first..]) {
+            self.write_fresh()?;
+            handed.truncate(first);
+            bytes = self.pick(queue, count, bytes_max, handed)?;
+        }
+        let in_file = handed.len() - first;
+        if to_sql(in_file) == stored && bytes < bytes_max {
+            let left = usize::try_from(count).unwrap_or(usize::MAX) - in_file;
+            bytes += self.pick_fresh(queue, left, bytes_max - bytes, handed);
+        }
+        Ok((bytes, in_file))
     }
 
     /// Keeps a token from being given twice, without a sync for each lease. After a power cut the file may show an older
@@ -205,6 +267,7 @@ impl Tx<'_, '_> {
                 reason: columns.get(6)?,
                 headers: columns.get(7)?,
                 body,
+                fresh: None,
             });
         }
         Ok(bytes)

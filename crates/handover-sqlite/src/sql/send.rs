@@ -11,7 +11,6 @@ use rusqlite::{OptionalExtension, params};
 
 use super::Tx;
 use super::queue::{Row, undeclared};
-use super::receive::TOKENS_SKIPPED;
 use super::state::{code, to_sql};
 use crate::error::NAME;
 
@@ -21,12 +20,12 @@ const INLINE_BYTES_MAX: usize = 1024;
 /// A message as it will be stored, made ready on the sender's thread.
 #[derive(Debug)]
 pub(crate) struct Parcel {
-    id: JobId,
-    priority: i64,
+    pub(super) id: JobId,
+    pub(super) priority: i64,
     delay_ms: i64,
     key: Option<String>,
-    headers: Option<String>,
-    body: Vec<u8>,
+    pub(super) headers: Option<String>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Parcel {
@@ -41,6 +40,10 @@ impl Parcel {
             headers,
             body: message.body.clone(),
         }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.key.is_none() && self.delay_ms <= 0 && self.body.len() <= INLINE_BYTES_MAX
     }
 
     fn bytes(&self) -> usize {
@@ -61,13 +64,16 @@ pub(crate) struct Batch {
     pub(crate) parent: Option<Receipt>,
     /// About how much it will write.
     pub(crate) bytes: usize,
+    /// Ready as soon as there is room: see `fresh.rs`.
+    pub(crate) plain: bool,
 }
 
 impl Batch {
     pub(crate) fn new(queue: &QueueName, messages: &[Message], parent: Option<Receipt>) -> Self {
         let parcels: Vec<Parcel> = messages.iter().map(Parcel::new).collect();
         let bytes = parcels.iter().map(Parcel::bytes).sum();
-        Self { queue: queue.clone(), parcels, parent, bytes }
+        let plain = parent.is_none() && parcels.iter().all(Parcel::is_plain);
+        Self { queue: queue.clone(), parcels, parent, bytes, plain }
     }
 
     /// Sent by a job of the same queue: it must not wait for room, because it is what makes room.
@@ -164,6 +170,7 @@ impl Tx<'_, '_> {
     /// The queue and place of an id that is known. What is only remembered may be overdue to be forgotten.
     fn known(&mut self, id: &JobId) -> rusqlite::Result<Option<(i64, i64)>> {
         let Some(found) = self.place_of(id)? else { return Ok(None) };
+        self.write_fresh()?;
         if self.sql.job_is.exists(params![found.1, id.as_bytes()])? {
             return Ok(Some(found));
         }
@@ -235,7 +242,7 @@ impl Tx<'_, '_> {
         let row = self.row_mut(queue);
         row.accepted += 1;
         row.enter(state);
-        let (queue_id, first_token) = (row.id, row.last_token + TOKENS_SKIPPED);
+        let (queue_id, first_token) = (row.id, row.first_token());
         let inline = parcel.body.len() <= INLINE_BYTES_MAX;
         self.sql.job_add.execute(params![
             seq,
@@ -249,7 +256,8 @@ impl Tx<'_, '_> {
             parcel.id.as_bytes(),
             parcel.key,
             parcel.headers,
-            inline.then_some(&parcel.body)
+            inline.then_some(&parcel.body),
+            0
         ])?;
         if !inline {
             self.sql.body_add.execute(params![seq, parcel.body])?;

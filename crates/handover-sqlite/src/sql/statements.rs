@@ -37,6 +37,29 @@ macro_rules! result_columns {
         "SELECT id, queue, task, status, attempt, token, output, reason, at_ms, took_ms, n FROM result"
     };
 }
+/// How many rows the statements write that write several: enough that what each statement costs is spread thin.
+pub(crate) const ROWS: usize = 16;
+/// One of the rows of `job_add_rows`: its number, and where its priority, id, headers and body are among the parameters.
+/// Those before them are the same for all rows, or count on from the first.
+macro_rules! job_row {
+    ($n:literal, $priority:literal, $id:literal, $headers:literal, $body:literal) => {
+        concat!(
+            "(?7 + ",
+            $n,
+            ", ?1, ?2, ?",
+            $priority,
+            ", ?3, ?4, ?8 + ",
+            $n,
+            " * ?9, ?5, ?6, ?",
+            $id,
+            ", NULL, ?",
+            $headers,
+            ", ?",
+            $body,
+            ")"
+        )
+    };
+}
 pub(crate) const QUEUE_COLUMNS: &str = queue_columns!();
 pub(crate) const RESULT_COLUMNS: &str = result_columns!();
 
@@ -60,6 +83,13 @@ statements! {
     owner_add = "INSERT INTO owner (id, label) SELECT coalesce(max(id), 1) + 1, ?1 FROM owner RETURNING id";
 
     known_add = "INSERT INTO known (id, queue, seq) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING";
+    known_add_rows = "INSERT INTO known (id, queue, seq) VALUES
+        (?3, ?1, ?2 + 0), (?4, ?1, ?2 + 1), (?5, ?1, ?2 + 2), (?6, ?1, ?2 + 3), (?7, ?1, ?2 + 4),
+        (?8, ?1, ?2 + 5), (?9, ?1, ?2 + 6), (?10, ?1, ?2 + 7), (?11, ?1, ?2 + 8), (?12, ?1, ?2 + 9),
+        (?13, ?1, ?2 + 10), (?14, ?1, ?2 + 11), (?15, ?1, ?2 + 12), (?16, ?1, ?2 + 13), (?17, ?1, ?2 + 14),
+        (?18, ?1, ?2 + 15)
+        ON CONFLICT (id) DO NOTHING";
+    known_unclaim = "DELETE FROM known WHERE id = ?1 AND queue = ?2 AND seq = ?3";
     known_get = "SELECT queue, seq FROM known WHERE id = ?1";
     known_drop = "DELETE FROM known WHERE id = ?1";
     forget_add = "INSERT INTO forget (until, queue, n, ids) VALUES (?1, ?2, ?3, ?4)";
@@ -69,7 +99,24 @@ statements! {
 
     seq_last = "SELECT coalesce(max(seq), 0) FROM job";
     job_add = "INSERT INTO job (seq, queue, state, priority, due, attempt, token, owner, sent, id, key, headers, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        VALUES (?1, ?2, ?3, ?4, ?5, ?13, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    job_add_rows = concat!("INSERT INTO job (seq, queue, state, priority, due, attempt, token, owner, sent, id, key, headers, body) VALUES ",
+        job_row!(0, 10, 11, 12, 13), ", ",
+        job_row!(1, 14, 15, 16, 17), ", ",
+        job_row!(2, 18, 19, 20, 21), ", ",
+        job_row!(3, 22, 23, 24, 25), ", ",
+        job_row!(4, 26, 27, 28, 29), ", ",
+        job_row!(5, 30, 31, 32, 33), ", ",
+        job_row!(6, 34, 35, 36, 37), ", ",
+        job_row!(7, 38, 39, 40, 41), ", ",
+        job_row!(8, 42, 43, 44, 45), ", ",
+        job_row!(9, 46, 47, 48, 49), ", ",
+        job_row!(10, 50, 51, 52, 53), ", ",
+        job_row!(11, 54, 55, 56, 57), ", ",
+        job_row!(12, 58, 59, 60, 61), ", ",
+        job_row!(13, 62, 63, 64, 65), ", ",
+        job_row!(14, 66, 67, 68, 69), ", ",
+        job_row!(15, 70, 71, 72, 73));
     job_get = "SELECT id, queue, state, token, due, key, body IS NULL FROM job WHERE seq = ?1";
     job_drop = "DELETE FROM job WHERE seq = ?1";
     job_done = "DELETE FROM job WHERE seq = ?1 AND queue = ?2 AND state = 1 AND token = ?3 AND due > ?4 AND id = ?5
@@ -139,10 +186,15 @@ mod tests {
             while let Some(line) = lines.next().unwrap() {
                 let Ok(line) = line.get::<_, String>(3) else { continue };
                 let scans =
-                    line.starts_with("SCAN") && !line.contains("CONSTANT") && !first_row_only(name);
+                    line.starts_with("SCAN") && !from_memory(&line) && !first_row_only(name);
                 assert!(!scans && !line.contains("TEMP B-TREE"), "{name}: {line}");
             }
         }
+    }
+
+    /// Rows that are in the statement itself.
+    fn from_memory(line: &str) -> bool {
+        line.contains("CONSTANT") || line.contains("VALUES")
     }
 
     /// Statements that walk from one end of a table and stop at the first row.

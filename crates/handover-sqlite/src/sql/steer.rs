@@ -23,6 +23,7 @@ struct Found {
 impl Tx<'_, '_> {
     fn find(&mut self, id: JobId) -> rusqlite::Result<Option<Found>> {
         let Some((queue_id, seq)) = self.place_of(&id)? else { return Ok(None) };
+        self.write_fresh()?;
         if !self.sql.job_is.exists(params![seq, id.as_bytes()])? {
             return Ok(None); // done, and remembered
         }
@@ -146,6 +147,7 @@ impl Tx<'_, '_> {
     ) -> Outcome<u64> {
         let Some(queue) = self.queue(name)? else { return Ok(Ok(0)) };
         self.sweep(queue)?;
+        self.write_fresh()?;
         self.promise(queue);
         let mut purged = 0;
         for seq in places {

@@ -3,13 +3,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use handover::{Error, QueueName, Receipt};
+use handover::{Error, Fate, QueueName, Receipt, Sent};
 
 use super::answers::Answers;
 use super::op::{Inbox, Op, Part, ReceiveOp, SendOp};
 use super::waiters::Waiters;
 use crate::sql::Tx;
 use crate::sql::send::Admission;
+use crate::sql::state::to_sql;
+
+/// The most plain sends that are stored at once: where one of their ids is known, all are done again one by one.
+const PLAIN_SENDS_MAX: usize = 256;
 
 /// What the work of a group needs besides the transaction.
 pub(crate) struct Desk<'a> {
@@ -45,6 +49,46 @@ impl Desk<'_> {
             }
             steer => self.steer(tx, steer),
         }
+    }
+
+    /// Stores the plain sends that come first among these operations, all at once. Answers how many there are, and whether
+    /// that was done; if not, each is to be executed by itself.
+    pub(crate) fn send_plain(
+        &mut self,
+        tx: &mut Tx<'_, '_>,
+        ops: &[Op],
+    ) -> rusqlite::Result<(usize, bool)> {
+        let Some(Op::Send(first)) = ops.first() else { return Ok((0, false)) };
+        let name = &first.batch.queue;
+        if self.part != Part::All || self.waiters.has_sends(name) {
+            return Ok((0, false));
+        }
+        let Some(queue) = tx.queue(name)? else { return Ok((0, false)) };
+        let mut room = tx.row(queue).room();
+        let mut batches = Vec::new();
+        for op in ops {
+            let Op::Send(op) = op else { break };
+            let fits = room.checked_sub(to_sql(op.batch.parcels.len())).filter(|left| *left >= 0);
+            let (Some(left), true) = (fits, op.batch.plain) else { break };
+            if op.batch.queue != *name || op.reply.is_closed() || batches.len() >= PLAIN_SENDS_MAX {
+                break;
+            }
+            room = left;
+            batches.push(&op.batch);
+        }
+        if batches.is_empty() {
+            return Ok((0, false));
+        }
+        let stored = tx.store_plain(queue, &batches)?;
+        Ok((batches.len(), stored))
+    }
+
+    /// Keeps the answer of a plain send.
+    pub(crate) fn sent_plain(&mut self, tx: &mut Tx<'_, '_>, op: Op) -> rusqlite::Result<()> {
+        let Op::Send(op) = op else { return Ok(()) };
+        let fates = vec![Fate::Stored; op.batch.parcels.len()];
+        let sent = Sent::new(tx.level_in(&op.batch.queue)?, fates);
+        self.answers.keep_sent(op, Ok(Ok(sent)), None)
     }
 
     /// Serves who has waited for what this operation would take.

@@ -246,6 +246,7 @@ impl<'c> Writer<'c> {
                 work => round.work.push(work),
             }
         }
+        round.work.sort_by_key(Op::turn);
         if round.look {
             self.post.bell.renew(&self.post.inbox);
             self.dues.clear();

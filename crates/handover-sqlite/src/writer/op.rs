@@ -104,6 +104,16 @@ impl Op {
         }
     }
 
+    /// Its turn within a group. All of a group arrived before any of it was answered, so that any order is right: what makes
+    /// room goes before what needs it, and what is sent before whoever takes it.
+    pub(crate) fn turn(&self) -> u8 {
+        match self {
+            Self::Send(_) => 1,
+            Self::Receive(_) => 2,
+            _ => 0,
+        }
+    }
+
     /// With what it shares a transaction while the disk is full.
     pub(crate) fn part(&self) -> Part {
         match self {

@@ -281,7 +281,14 @@ impl Writer<'_> {
                 if desk.answers.is_full() {
                     break;
                 }
-                work.next().map_or(Ok(()), |op| desk.execute(&mut tx, op))?;
+                let (plain, stored) = desk.send_plain(&mut tx, work.as_slice())?;
+                for op in work.by_ref().take(std::cmp::max(plain, 1)) {
+                    if stored {
+                        desk.sent_plain(&mut tx, op)?;
+                    } else {
+                        desk.execute(&mut tx, op)?;
+                    }
+                }
             }
             if chores && !self.again.is_empty() {
                 desk.go_on(&mut tx, &self.again)?;
