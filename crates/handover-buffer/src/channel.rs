@@ -76,20 +76,19 @@ impl<T> Channel<T> {
         value: T,
         deadline: Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
-        match self.attempt_send(value) {
-            Ok(sent) => sent.map_err(SendTimeoutError::from),
+        match self.ring.push_at_once(value) {
+            Ok(()) => {
+                self.receivers.notify(1);
+                Ok(())
+            }
             Err(value) => self.send_slow(value, deadline),
         }
     }
 
     #[cold]
     fn send_slow(&self, value: T, deadline: Option<Instant>) -> Result<(), SendTimeoutError<T>> {
-        match self.senders.block(
-            deadline,
-            || self.ring.can_push(),
-            value,
-            |value| self.attempt_send(value),
-        ) {
+        let attempt = |value| self.attempt_send(value);
+        match self.senders.block(&self.ring.room(), deadline, value, attempt) {
             Ok(sent) => sent.map_err(SendTimeoutError::from),
             Err(value) => Err(SendTimeoutError::Timeout(value)),
         }
@@ -105,17 +104,31 @@ impl<T> Channel<T> {
         }
     }
 
-    /// Waits by the deadline for an outcome of `attempt`; without one, `Timeout` does not happen.
+    /// Receives by the deadline; without one, `Timeout` does not happen.
     #[inline]
-    pub(crate) fn receive<R>(
+    pub(crate) fn receive(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        match self.ring.pop_at_once() {
+            Some(value) => {
+                self.senders.notify(1);
+                Ok(value)
+            }
+            None => self.receive_slow(deadline, || self.try_recv()),
+        }
+    }
+
+    /// As `receive`, for up to `max` items in one go.
+    pub(crate) fn receive_many(
         &self,
+        out: &mut Vec<T>,
+        max: usize,
         deadline: Option<Instant>,
-        mut attempt: impl FnMut() -> Result<R, TryRecvError>,
-    ) -> Result<R, RecvTimeoutError> {
-        match attempt() {
-            Ok(received) => Ok(received),
+    ) -> Result<usize, RecvTimeoutError> {
+        match self.try_recv_many(out, max) {
+            Ok(count) => Ok(count),
             Err(TryRecvError::Closed) => Err(RecvTimeoutError::Closed),
-            Err(TryRecvError::Empty) => self.receive_slow(deadline, attempt),
+            Err(TryRecvError::Empty) => {
+                self.receive_slow(deadline, || self.try_recv_many(out, max))
+            }
         }
     }
 
@@ -125,12 +138,8 @@ impl<T> Channel<T> {
         deadline: Option<Instant>,
         mut attempt: impl FnMut() -> Result<R, TryRecvError>,
     ) -> Result<R, RecvTimeoutError> {
-        match self.receivers.block(
-            deadline,
-            || self.ring.can_pop(),
-            (),
-            |()| wait_if_empty(attempt()),
-        ) {
+        let attempt = |()| wait_if_empty(attempt());
+        match self.receivers.block(&self.ring.items(), deadline, (), attempt) {
             Ok(Ok(received)) => Ok(received),
             Ok(Err(closed)) => Err(RecvTimeoutError::from(closed)),
             Err(()) => Err(RecvTimeoutError::Timeout),

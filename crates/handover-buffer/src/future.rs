@@ -63,9 +63,8 @@ impl<T> Future for SendFuture<'_, T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { channel, value, seat } = self.get_mut();
         let taken = value.take().expect("a SendFuture was polled after it was ready");
-        let ready = || channel.ring.can_push();
-        match channel.senders.poll(seat, context, ready, taken, |value| channel.attempt_send(value))
-        {
+        let attempt = |value| channel.attempt_send(value);
+        match channel.senders.poll(seat, context, &channel.ring.room(), taken, attempt) {
             Ok(sent) => Poll::Ready(sent),
             Err(kept) => {
                 *value = Some(kept);
@@ -108,9 +107,8 @@ impl<T> Future for RecvFuture<'_, T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { channel, seat } = self.get_mut();
-        let ready = || channel.ring.can_pop();
         let attempt = |()| wait_if_empty(channel.try_recv());
-        match channel.receivers.poll(seat, context, ready, (), attempt) {
+        match channel.receivers.poll(seat, context, &channel.ring.items(), (), attempt) {
             Ok(received) => Poll::Ready(received),
             Err(()) => Poll::Pending,
         }
@@ -152,9 +150,8 @@ impl<T> Future for RecvManyFuture<'_, T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { channel, out, max, seat } = self.get_mut();
-        let ready = || channel.ring.can_pop();
         let attempt = |()| wait_if_empty(channel.try_recv_many(out, *max));
-        match channel.receivers.poll(seat, context, ready, (), attempt) {
+        match channel.receivers.poll(seat, context, &channel.ring.items(), (), attempt) {
             Ok(received) => Poll::Ready(received),
             Err(()) => Poll::Pending,
         }

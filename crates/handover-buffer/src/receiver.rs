@@ -59,7 +59,7 @@ impl<T> Receiver<T> {
     /// ```
     #[inline]
     pub fn recv(&self) -> Result<T, Closed> {
-        self.channel.receive(None, || self.channel.try_recv()).map_err(|_| Closed)
+        self.channel.receive(None).map_err(|_| Closed)
     }
 
     /// Takes the oldest item if there is one at this moment.
@@ -101,7 +101,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.recv_deadline(deadline), Ok(1)); // late, but there
     /// ```
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
-        self.channel.receive(Some(deadline), || self.channel.try_recv())
+        self.channel.receive(Some(deadline))
     }
 
     /// Takes the oldest item, blocking the thread while there is none, but not longer than
@@ -123,8 +123,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.recv_timeout(Duration::MAX), Err(RecvTimeoutError::Closed));
     /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        let deadline = sync::now().checked_add(timeout);
-        self.channel.receive(deadline, || self.channel.try_recv())
+        self.channel.receive(sync::now().checked_add(timeout))
     }
 
     /// Takes the oldest item as soon as there is one; the task sleeps meanwhile.
@@ -177,7 +176,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.recv_many(&mut batch, 3), Err(Closed));
     /// ```
     pub fn recv_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, Closed> {
-        self.channel.receive(None, || self.channel.try_recv_many(out, max)).map_err(|_| Closed)
+        self.channel.receive_many(out, max, None).map_err(|_| Closed)
     }
 
     /// Takes up to `max` of the oldest items in one go, if there are any at this moment. Gives how
@@ -223,7 +222,7 @@ impl<T> Receiver<T> {
         max: usize,
         deadline: Instant,
     ) -> Result<usize, RecvTimeoutError> {
-        self.channel.receive(Some(deadline), || self.channel.try_recv_many(out, max))
+        self.channel.receive_many(out, max, Some(deadline))
     }
 
     /// [`recv_many`](Self::recv_many), waiting for the first item not longer than `timeout`.
@@ -247,8 +246,7 @@ impl<T> Receiver<T> {
         max: usize,
         timeout: Duration,
     ) -> Result<usize, RecvTimeoutError> {
-        let deadline = sync::now().checked_add(timeout);
-        self.channel.receive(deadline, || self.channel.try_recv_many(out, max))
+        self.channel.receive_many(out, max, sync::now().checked_add(timeout))
     }
 
     /// [`recv_many`](Self::recv_many) for tasks, cancel-safe as [`recv_async`](Self::recv_async)

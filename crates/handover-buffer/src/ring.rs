@@ -35,8 +35,8 @@
 //! **Invariant S (slots).** Only the thread whose compare-exchange moved tail (head) past `p` may
 //! write (read) the value of position `p`, exactly once, between that exchange and its store of the
 //! stamp. A counter moves past `p` once, and only after the stamp allowed it, so the two kinds of
-//! access never overlap, and alternate. Established in [`Ring::push`], [`Ring::pop`] and
-//! [`Ring::pop_many`], nowhere else.
+//! access never overlap, and alternate. Established in [`Ring::push`], [`Ring::pop`], their forms
+//! `_at_once` and [`Ring::pop_many`], nowhere else.
 //!
 //! A thread between its claim and its stamp can delay those that come to the same slot; they spin
 //! and yield. No code of a caller runs in that span, so it cannot panic.
@@ -54,6 +54,7 @@ use crate::backoff::Backoff;
 use crate::error::{TryRecvError, TrySendError};
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{AtomicUsize, Padded, UnsafeCell};
+use crate::wait::Wanted;
 
 /// From one position to the next.
 const STEP: usize = 2;
@@ -122,6 +123,26 @@ impl<T> Ring<T> {
         }
     }
 
+    /// [`push`](Self::push) with one look and one exchange: all there is to do when nothing stands
+    /// in the way. An `Err` says nothing about the ring; whoever needs a reason asks `push`.
+    ///
+    /// It never reads head, whose cache line the receivers need, and is small enough to be inlined.
+    #[inline]
+    pub(crate) fn push_at_once(&self, value: T) -> Result<(), T> {
+        // Relaxed, Acquire, SeqCst, Relaxed: as in `push`. A closed tail has its flag set, which is
+        // no free slot's stamp, because free slots have theirs clear.
+        let tail = self.tail.load(Relaxed);
+        let slot = self.slot(tail);
+        if slot.stamp.load(Acquire) != tail
+            || tail & CLOSED != 0
+            || self.tail.compare_exchange_weak(tail, self.next(tail), SeqCst, Relaxed).is_err()
+        {
+            return Err(value);
+        }
+        self.put(tail, value);
+        Ok(())
+    }
+
     /// Puts `value` behind all others, or gives it back.
     #[inline]
     pub(crate) fn push(&self, value: T) -> Result<(), TrySendError<T>> {
@@ -141,11 +162,7 @@ impl<T> Ring<T> {
                 // after it (wait.rs). Relaxed on failure: again only a guess.
                 match self.tail.compare_exchange_weak(tail, self.next(tail), SeqCst, Relaxed) {
                     Ok(_) => {
-                        // SAFETY: invariant S: the exchange above made position `tail` ours to
-                        // write, and the slot is free, so nothing is overwritten undropped.
-                        slot.value.with_mut(|place| unsafe { (*place).write(value) });
-                        // Release: the value before the stamp, for the receiver's Acquire.
-                        slot.stamp.store(tail | FULL, Release);
+                        self.put(tail, value);
                         return Ok(());
                     }
                     Err(seen) => tail = seen,
@@ -167,6 +184,31 @@ impl<T> Ring<T> {
                 tail = self.tail.load(Relaxed);
             }
         }
+    }
+
+    /// Moves `value` into the slot of `position`. Only for the thread whose exchange moved tail past
+    /// `position`, once, after it saw the slot free.
+    #[inline]
+    fn put(&self, position: usize, value: T) {
+        let slot = self.slot(position);
+        // SAFETY: invariant S: the caller's exchange made `position` ours to write, and the stamp
+        // it saw (Acquire) says that the slot is free, so nothing is overwritten undropped.
+        slot.value.with_mut(|place| unsafe { (*place).write(value) });
+        // Release: the value before the stamp, for the receiver's Acquire.
+        slot.stamp.store(position | FULL, Release);
+    }
+
+    /// [`pop`](Self::pop) with one look and one exchange, as [`push_at_once`](Self::push_at_once).
+    #[inline]
+    pub(crate) fn pop_at_once(&self) -> Option<T> {
+        // Relaxed, Acquire, SeqCst, Relaxed: as in `pop`.
+        let head = self.head.load(Relaxed);
+        if self.slot(head).stamp.load(Acquire) != head | FULL
+            || self.head.compare_exchange_weak(head, self.next(head), SeqCst, Relaxed).is_err()
+        {
+            return None;
+        }
+        Some(self.take(head))
     }
 
     /// Takes the oldest item.
@@ -246,6 +288,7 @@ impl<T> Ring<T> {
 
     /// Moves the value of `position` out and frees the slot. Only for the thread whose exchange
     /// moved head past `position`, once, after it saw the stamp `position | FULL`.
+    #[inline]
     fn take(&self, position: usize) -> T {
         let slot = self.slot(position);
         // SAFETY: invariant S: the caller's exchange made `position` ours to read, and the stamp
@@ -285,25 +328,14 @@ impl<T> Ring<T> {
         self.tail.load(SeqCst) & CLOSED != 0
     }
 
-    /// Whether `push` would answer at once: there is a place, or the end.
-    ///
-    /// Two loads are no snapshot. If they say "full", it was full when head was loaded: head never
-    /// moves back and tail never passes it by more than a lap, so neither moved in between.
-    pub(crate) fn can_push(&self) -> bool {
-        // SeqCst, both: the second look before sleep (wait.rs).
-        let tail = self.tail.load(SeqCst);
-        let head = self.head.load(SeqCst);
-        tail & CLOSED != 0 || head.wrapping_add(self.lap) != tail
+    /// What senders wait for.
+    pub(crate) fn room(&self) -> Room<'_, T> {
+        Room(self)
     }
 
-    /// Whether `pop` would answer at once: there is an item, or the end.
-    ///
-    /// If the two loads say "empty", it was empty when tail was loaded, for the same reason.
-    pub(crate) fn can_pop(&self) -> bool {
-        // SeqCst, both: the second look before sleep (wait.rs).
-        let head = self.head.load(SeqCst);
-        let tail = self.tail.load(SeqCst);
-        head != tail
+    /// What receivers wait for.
+    pub(crate) fn items(&self) -> Items<'_, T> {
+        Items(self)
     }
 
     /// How many items are claimed by senders and not yet by receivers, at one moment.
@@ -344,6 +376,55 @@ impl<T> Ring<T> {
     }
 }
 
+/// A place, or the end.
+pub(crate) struct Room<'a, T>(&'a Ring<T>);
+
+impl<T> Wanted for Room<'_, T> {
+    fn most(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// By the stamp alone: head stays in the cache of the receivers.
+    fn in_sight(&self) -> bool {
+        // Relaxed, both: no more than a reason to try.
+        let tail = self.0.tail.load(Relaxed);
+        self.0.slot(tail).stamp.load(Relaxed) == tail || tail & CLOSED != 0
+    }
+
+    /// Two loads are no snapshot. If they say "full", it was full when head was loaded: head never
+    /// moves back and tail never passes it by more than a lap, so neither moved in between.
+    fn is_there(&self) -> bool {
+        // SeqCst, both: the second look before sleep (wait.rs).
+        let tail = self.0.tail.load(SeqCst);
+        let head = self.0.head.load(SeqCst);
+        tail & CLOSED != 0 || head.wrapping_add(self.0.lap) != tail
+    }
+}
+
+/// An item, or the end.
+pub(crate) struct Items<'a, T>(&'a Ring<T>);
+
+impl<T> Wanted for Items<'_, T> {
+    fn most(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// By the stamp alone: tail stays in the cache of the senders. The end does not show.
+    fn in_sight(&self) -> bool {
+        // Relaxed, both: no more than a reason to try.
+        let head = self.0.head.load(Relaxed);
+        self.0.slot(head).stamp.load(Relaxed) == head | FULL
+    }
+
+    /// If the two loads say "empty", it was empty when tail was loaded, for the same reason.
+    fn is_there(&self) -> bool {
+        // SeqCst, both: the second look before sleep (wait.rs).
+        let head = self.0.head.load(SeqCst);
+        let tail = self.0.tail.load(SeqCst);
+        head != tail
+    }
+}
+
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
         self.discard();
@@ -372,16 +453,16 @@ mod tests {
             for _ in 0..5 {
                 for offset in 0..capacity {
                     assert_eq!(ring.len(), offset);
-                    assert!(ring.can_push());
+                    assert!(ring.room().is_there());
                     assert_eq!(ring.push(next + offset), Ok(()));
-                    assert!(ring.can_pop());
+                    assert!(ring.items().is_there());
                 }
-                assert!(!ring.can_push());
+                assert!(!ring.room().is_there());
                 assert_eq!(ring.push(99), Err(TrySendError::Full(99)));
                 for offset in 0..capacity {
                     assert_eq!(ring.pop(), Ok(next + offset));
                 }
-                assert!(!ring.can_pop());
+                assert!(!ring.items().is_there());
                 assert_eq!(ring.pop(), Err(TryRecvError::Empty));
                 next += capacity;
             }
@@ -432,12 +513,12 @@ mod tests {
         assert!(ring.close());
         assert!(!ring.close());
         assert_eq!(ring.push('b'), Err(TrySendError::Closed('b')));
-        assert!(ring.can_push() && ring.can_pop());
+        assert!(ring.room().is_there() && ring.items().is_there());
         assert_eq!(ring.len(), 1);
         assert_eq!(ring.pop(), Ok('a'));
         assert_eq!(ring.pop(), Err(TryRecvError::Closed));
         assert_eq!(ring.pop_many(&mut Vec::new(), 3), Err(TryRecvError::Closed));
-        assert!(ring.can_pop());
+        assert!(ring.items().is_there());
     }
 
     #[test]

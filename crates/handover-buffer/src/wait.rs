@@ -2,8 +2,8 @@
 //!
 //! What lives here: a list of those who wait for one thing (room, or items), in order of arrival,
 //! threads and tasks alike; blocking a thread on it, polling a future on it. What does not: what
-//! is waited for (`ring.rs`); the list only calls the two closures it is given, `ready` and
-//! `attempt`. The order of arrival is kept by `line.rs`.
+//! is waited for (`ring.rs`); the list only asks the [`Wanted`] it is given, and calls `attempt`.
+//! The order of arrival is kept by `line.rs`.
 //!
 //! A waiter is a [`Waker`]. A thread that wants to sleep makes one that unparks it, so the list
 //! knows only one kind, and a thread may wake a task or a task a thread.
@@ -43,6 +43,9 @@
 //! baton passed on stays one. When no sender is on its way and no baton is outstanding, no item is
 //! left: the sleeper is right to sleep.
 //!
+//! Attempts and second looks read head and tail. A glance (`in_sight`) reads one stamp, may be
+//! wrong, and so has no part in this: it is a reason for an attempt, never for sleep.
+//!
 //! One waiter is woken for one item; all only on closing. Nothing here bounds how long a *woken*
 //! waiter takes to look: a future that was woken and is neither polled nor dropped keeps its baton.
 //!
@@ -54,10 +57,23 @@
 use std::task::{Context, Wake, Waker};
 use std::time::Instant;
 
-use crate::backoff::Backoff;
+use crate::backoff::Vigil;
 use crate::line::Line;
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{self, Arc, AtomicBool, AtomicUsize, Mutex, Padded, Thread, lock};
+
+/// What a list of waiters waits for: room in a ring, or items.
+pub(crate) trait Wanted {
+    /// How many there can be at most.
+    fn most(&self) -> usize;
+
+    /// A glance without any promise, for those who stay awake: cheap, and wrong now and then.
+    fn in_sight(&self) -> bool;
+
+    /// Whether an attempt would be answered at once: the second look before sleep. If it says no,
+    /// there was a moment during the call when nothing was there.
+    fn is_there(&self) -> bool;
+}
 
 /// Those who wait for one thing, first come, first woken.
 #[derive(Debug, Default)]
@@ -182,11 +198,12 @@ impl WaitList {
     /// Blocks the thread until `attempt` succeeds or the deadline has passed.
     ///
     /// `attempt` gives back its input when it must wait, and so does this method when the deadline
-    /// has passed; without one it always succeeds. `ready` says whether an attempt is worth it.
+    /// has passed; without one it always succeeds. There is at least one attempt, and one after
+    /// the deadline.
     pub(crate) fn block<S, R>(
         &self,
+        wanted: &impl Wanted,
         deadline: Option<Instant>,
-        ready: impl Fn() -> bool,
         mut state: S,
         mut attempt: impl FnMut(S) -> Result<R, S>,
     ) -> Result<R, S> {
@@ -194,22 +211,23 @@ impl WaitList {
         let mut parker = None;
         loop {
             if deadline.is_some_and(|deadline| sync::now() >= deadline) {
-                return Err(state);
+                return attempt(state);
             }
             // Most waits end within a few microseconds, and sleeping costs more than that.
-            let mut backoff = Backoff::new();
-            while !backoff.is_spent() {
-                if ready() {
+            let mut vigil = Vigil::new(wanted.most());
+            while !vigil.is_over() {
+                vigil.pause();
+                // A glance does not see the end, so half-way through there is an attempt anyway.
+                if wanted.in_sight() || vigil.is_half_over() {
                     state = match attempt(state) {
                         Ok(done) => return Ok(done),
                         Err(state) => state,
                     };
                 }
-                backoff.await_other();
             }
             let parker = parker.get_or_insert_with(Parker::new);
             self.enrol(&mut seat, Waker::from(Arc::clone(parker)));
-            if !ready() {
+            if !wanted.is_there() {
                 parker.park(deadline);
             }
             self.withdraw(&mut seat);
@@ -226,7 +244,7 @@ impl WaitList {
         &self,
         seat: &mut Seat,
         context: &mut Context<'_>,
-        ready: impl Fn() -> bool,
+        wanted: &impl Wanted,
         mut state: S,
         mut attempt: impl FnMut(S) -> Result<R, S>,
     ) -> Result<R, S> {
@@ -246,7 +264,7 @@ impl WaitList {
                 Err(state) => state,
             };
             self.enrol(seat, context.waker().clone());
-            if !ready() {
+            if !wanted.is_there() {
                 return Err(state);
             }
             self.withdraw(seat);
@@ -336,6 +354,24 @@ mod tests {
         }
     }
 
+    /// Does something on the second look, and is never there.
+    struct Never<F>(F);
+
+    impl<F: Fn()> Wanted for Never<F> {
+        fn most(&self) -> usize {
+            1
+        }
+
+        fn in_sight(&self) -> bool {
+            false
+        }
+
+        fn is_there(&self) -> bool {
+            self.0();
+            false
+        }
+    }
+
     /// A seat in `list`, and the bell that rings when it is taken out.
     fn enrolled(list: &WaitList) -> (Seat, Arc<Bell>) {
         let (mut seat, bell) = (Seat::default(), Arc::<Bell>::default());
@@ -386,31 +422,26 @@ mod tests {
     #[test]
     fn a_wake_up_between_enrolling_and_sleeping_is_not_lost() {
         let list = WaitList::default();
-        let (looks, attempts) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
-        let ready = || {
-            looks.set(looks.get() + 1);
+        let attempts = std::cell::Cell::new(0);
+        let wanted = Never(|| {
             if list.sleepers() == 1 {
                 list.notify(1); // exactly after the second look began
             }
-            false
-        };
-        let outcome = list.block(None, ready, (), |()| {
-            attempts.set(attempts.get() + 1);
-            Ok::<_, ()>("woken")
         });
-        assert_eq!((outcome, attempts.get()), (Ok("woken"), 1));
+        let outcome = list.block(&wanted, None, (), |()| {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() == 1 { Err(()) } else { Ok("woken") } // the first is half-way
+        });
+        assert_eq!((outcome, attempts.get()), (Ok("woken"), 2));
         assert_eq!(list.sleepers(), 0);
     }
 
     #[test]
-    fn blocking_until_a_deadline_that_has_passed_gives_the_input_back_at_once() {
+    fn blocking_until_a_deadline_that_has_passed_makes_one_attempt() {
         let list = WaitList::default();
-        let outcome = list.block(
-            Some(sync::now()),
-            || true,
-            7,
-            |_| -> Result<(), _> { unreachable!("the caller has made its attempt") },
-        );
+        let past = Some(sync::now());
+        let outcome = list.block(&Never(|| ()), past, 7, |input| -> Result<(), _> { Err(input) });
         assert_eq!(outcome, Err(7));
+        assert_eq!(list.block(&Never(|| ()), past, 7, Ok::<_, i32>), Ok(7));
     }
 }
