@@ -23,8 +23,9 @@ const RUNS: u32 = 5;
 const CAPACITIES: [usize; 3] = [1, 16, 1024];
 const ENDS: [(u64, u64); 4] = [(1, 1), (4, 1), (1, 4), (4, 4)];
 
-/// The items of the first try at a run that is long enough.
+/// The items of the first try at a run that is long enough, and of a short run.
 const ITEMS_MIN: u64 = 4_000;
+const ITEMS_SHORT: u64 = 500;
 const ITEMS_MAX: u64 = 100_000_000;
 
 const NAMES: [&str; 6] =
@@ -198,8 +199,12 @@ fn measure(
     options: &Options,
     runtime: &Runtime,
 ) -> Result<[Option<f64>; 6], Failure> {
-    let long_enough = Duration::from_millis(if options.short { 1 } else { 100 });
-    let entry = |(name, run)| Entry { name, run, items: ITEMS_MIN, rates: Vec::new() };
+    let (items, long_enough) = if options.short {
+        (ITEMS_SHORT, Duration::ZERO)
+    } else {
+        (ITEMS_MIN, Duration::from_millis(100))
+    };
+    let entry = |(name, run)| Entry { name, run, items, rates: Vec::new() };
     let mut entries: Vec<Entry> = shape.peers().into_iter().map(entry).collect();
     for entry in &mut entries {
         entry.find_items(shape, long_enough, runtime)?;

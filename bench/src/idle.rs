@@ -68,8 +68,11 @@ pub(crate) fn run(args: &Args, options: &Options) -> Result<Report, Failure> {
         let calls = count_calls(args, &file, &folder.path().join("trace"), times)?;
         let per_s = calls.per_s(times.count);
         table.row([&format!("system calls of {what}"), "a second", &format!("{per_s:.2}")]);
+        let moments_per_s = calls.moments_per_s(times.count);
+        table.row([&format!("times {what} woke up"), "a second", &format!("{moments_per_s:.2}")]);
         remarks.push(calls.remark(times.count));
         json.insert("syscalls_per_s".to_owned(), figure(per_s));
+        json.insert("moments_per_s".to_owned(), figure(moments_per_s));
         json.insert("syscalls".to_owned(), calls.json());
     }
     if options.wants("wake") {

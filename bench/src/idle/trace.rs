@@ -11,24 +11,38 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How often each call began.
+/// Calls further apart than this, in seconds, are of two moments: a worker woke up twice.
+const APART_S: f64 = 0.1;
+
+/// How often each call began, and in how many moments.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Calls(BTreeMap<String, u64>);
+pub(super) struct Calls {
+    each: BTreeMap<String, u64>,
+    moments: u64,
+}
 
 impl Calls {
     /// Those that began from the first moment until before the second, in seconds since 1970.
     pub(super) fn read(log: &str, (from, until): (f64, f64)) -> Self {
-        let mut calls = BTreeMap::new();
+        let mut calls = Self::default();
+        let mut last = f64::NEG_INFINITY;
         for (at, name) in log.lines().filter_map(began) {
             if (from..until).contains(&at) {
-                *calls.entry(name.to_owned()).or_default() += 1;
+                *calls.each.entry(name.to_owned()).or_default() += 1;
+                calls.moments += u64::from(at - last > APART_S);
+                last = at;
             }
         }
-        Self(calls)
+        calls
     }
 
     fn count(&self) -> u64 {
-        self.0.values().sum()
+        self.each.values().sum()
+    }
+
+    /// How often the worker did anything at all, a second.
+    pub(super) fn moments_per_s(&self, time: Duration) -> f64 {
+        crate::measure::rate(self.moments, time)
     }
 
     pub(super) fn per_s(&self, time: Duration) -> f64 {
@@ -36,18 +50,19 @@ impl Calls {
     }
 
     pub(super) fn json(&self) -> Value {
-        self.0.iter().map(|(name, count)| (name.clone(), Value::from(*count))).collect()
+        self.each.iter().map(|(name, count)| (name.clone(), Value::from(*count))).collect()
     }
 
     pub(super) fn remark(&self, time: Duration) -> String {
-        if self.0.is_empty() {
+        if self.each.is_empty() {
             return format!("No system call in {} s.", time.as_secs());
         }
-        let mut each: Vec<_> = self.0.iter().collect();
+        let mut each: Vec<_> = self.each.iter().collect();
         each.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let each: Vec<String> =
             each.iter().map(|(name, count)| format!("{name} {count}")).collect();
-        format!("{} system calls in {} s: {}.", self.count(), time.as_secs(), each.join(", "))
+        let (count, moments, seconds) = (self.count(), self.moments, time.as_secs());
+        format!("{count} system calls in {seconds} s, at {moments} moments: {}.", each.join(", "))
     }
 }
 
@@ -78,13 +93,22 @@ mod tests {
     #[test]
     fn calls_count_once_where_they_begin_and_only_in_time() {
         let calls = Calls::read(LOG, (100.0, 110.0));
-        let names: Vec<_> = calls.0.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        let names: Vec<_> =
+            calls.each.iter().map(|(name, count)| (name.as_str(), *count)).collect();
         assert_eq!(names, [("epoll_wait", 2), ("futex", 1)]);
         assert_eq!(calls.per_s(Duration::from_secs(10)), 0.3);
         assert_eq!(
             calls.remark(Duration::from_secs(10)),
-            "3 system calls in 10 s: epoll_wait 2, futex 1."
+            "3 system calls in 10 s, at 3 moments: epoll_wait 2, futex 1."
         );
+    }
+
+    #[test]
+    fn calls_that_follow_each_other_are_one_moment() {
+        let log = "7 1.00 a(1) = 1\n7 1.05 b(1) = 1\n8 1.10 a(2) = 1\n7 6.00 a(1) = 1\n";
+        let calls = Calls::read(log, (0.0, 10.0));
+        assert_eq!((calls.count(), calls.moments), (4, 2));
+        assert_eq!(calls.moments_per_s(Duration::from_secs(10)), 0.2);
     }
 
     #[test]
