@@ -31,6 +31,7 @@ pages! {
     priorities_and_delay = "concepts/priorities-and-delay.md";
     children_and_overdraft = "concepts/children-and-overdraft.md";
     dedup = "concepts/dedup.md";
+    history = "concepts/history.md";
     producer = "guide/producer.md";
     worker = "guide/worker.md";
     results = "guide/results.md";

@@ -18,7 +18,7 @@
 //! let taken = broker.receive_one(&mail, Ask::new(1)).await?.expect("it is there");
 //! broker.settle_one(taken.receipt, Settle::Done).await?;
 //!
-//! let report = check(&History::read([&path])?, &Expect::drained());
+//! let report = check(&History::read([&path])?, &Expect::drained())?;
 //! assert!(report.is_clean(), "{report}");
 //! assert_eq!((report.counts.accepted, report.counts.done), (1, 1));
 //! # handover::Result::Ok(()) }).unwrap();

@@ -25,8 +25,8 @@ use crate::queue::QueueSettings;
 
 /// A broker that writes a history of what it is asked.
 ///
-/// Each call costs two lines, each one `write` to the file: a few microseconds of the calling thread, and about 150 bytes
-/// and 90 more for each job of the batch. It keeps nothing: its memory does not grow. Nothing is synced: a history survives
+/// Each call costs two lines, each one `write` to the file: 13 µs of the calling thread in a debug build (2026-11, memory
+/// broker, 2 cores), and about 250 bytes and 120 more for each job of the batch. It keeps nothing: its memory does not grow. Nothing is synced: a history survives
 /// the death of its process, not that of its machine. Looking at queues is not noted.
 ///
 /// Where a line cannot be written, the call is refused with `Unavailable`, as is every later one: a history with a gap would

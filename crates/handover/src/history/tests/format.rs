@@ -77,6 +77,20 @@ async fn every_call_is_two_lines_as_the_format_has_them() {
 }
 
 #[test]
+fn the_example_of_the_book_is_a_history() {
+    let page = include_str!("../../../../../docs/src/concepts/history.md");
+    let example = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let history = read(example).unwrap();
+    let report = check(&history, &Expect::drained()).unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!((report.counts.events, report.counts.done), (7, 1));
+    for (_, event) in history.events() {
+        let line = serde_json::to_string(event).unwrap();
+        assert!(example.contains(&line), "the order of the fields is not that of the book: {line}");
+    }
+}
+
+#[test]
 fn a_torn_last_line_is_left_out_and_counted() {
     let whole = Script::new(1).text();
     let torn = &whole[..whole.len() - 5];
