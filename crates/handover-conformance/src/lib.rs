@@ -42,7 +42,7 @@
 //!
 //! In reading order: `harness.rs` is what you write, `case.rs` what a case is, `cases/` the cases by clause, `support.rs` and
 //! `check.rs` the words they are written in, `later.rs` calls that wait, `child.rs` processes that are killed, `run.rs` the
-//! running of it all, `watch.rs` and `calls.rs` the log that a failure shows. What does not live here: what a broker promises,
+//! running of it all, `model/` random steps against a model of the contract, `watch.rs` and `calls.rs` the log that a failure shows. What does not live here: what a broker promises,
 //! which is the contract in `handover::broker` and the broker's own `Caps`.
 
 mod calls;
@@ -52,6 +52,7 @@ mod check;
 mod child;
 mod harness;
 mod later;
+mod model;
 mod run;
 mod support;
 mod watch;

@@ -28,6 +28,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(two_waiting_receives_get_one_message_once),
     case!(each_message_wakes_a_receive_of_its_own),
     case!(a_batch_wakes_as_many_as_it_can_serve, Need::Batch(4)),
+    case!(a_receiver_of_another_queue_is_in_nobodys_way),
     case!(a_dropped_waiting_receive_passes_its_wake_up_on),
     case!(a_dropped_receive_loses_nothing_for_longer_than_a_lease, Need::Timed),
     case!(a_question_for_nothing_is_invalid),
@@ -184,6 +185,17 @@ async fn a_batch_wakes_as_many_as_it_can_serve(b: &Bench) -> Outcome {
     }
     got.sort();
     same("what all got", got, ["a", "b", "c", "d"])
+}
+
+async fn a_receiver_of_another_queue_is_in_nobodys_way(b: &Bench) -> Outcome {
+    let (idle, busy) = (b.queue("idle", 10).await?, b.queue("busy", 10).await?);
+    let mut first = b.receive_later(&[&idle], b.ask(1).wait(FAR)).await?;
+    let mut second = b.receive_later(&[&busy], b.ask(1).wait(FAR)).await?;
+    b.send(&busy, &["a"]).await?;
+    same("what came for the second", texts(&second.answer().await??), ["a"])?;
+    first.waits().await?;
+    b.send(&idle, &["b"]).await?;
+    same("what came for the first", texts(&first.answer().await??), ["b"])
 }
 
 async fn a_dropped_waiting_receive_passes_its_wake_up_on(b: &Bench) -> Outcome {

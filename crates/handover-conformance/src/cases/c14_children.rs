@@ -36,6 +36,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_child_into_another_queue_waits_like_anybody, Need::Bound),
     case!(a_child_into_another_queue_of_a_dead_lease_is_refused, Need::Bound, Need::Fenced),
     case!(a_parked_child_is_delivered_like_any_other, Need::Bound),
+    case!(parked_children_outlive_a_smaller_overdraft, Need::Bound, Need::Batch(3)),
     case!(a_parked_child_can_be_deleted, Need::Bound, Need::Steer, Need::Inspect),
     case!(
         a_tree_a_hundred_times_the_capacity_is_drained_by_those_who_fill_it,
@@ -246,6 +247,22 @@ async fn a_parked_child_is_delivered_like_any_other(b: &Bench) -> Outcome {
     same("the message", &got[0].message, &child)?;
     same("the attempt", got[0].attempt, 1)?;
     b.done(&got[0]).await
+}
+
+async fn parked_children_outlive_a_smaller_overdraft(b: &Bench) -> Outcome {
+    let (queue, parent) = with_parent(b, 2).await?;
+    send_children(b, &queue, &parent, &["a", "b", "c"]).await?;
+    let mut settings = QueueSettings::with_capacity(2);
+    settings.overdraft = 1;
+    b.declare("crawl", &settings).await?;
+    // None is taken in addition, and none of those that were taken is lost.
+    let more = send_children(b, &queue, &parent, &["d"]).await;
+    refused("a child above the new overdraft", more, ErrorKind::Full)?;
+    b.done(&parent).await?;
+    for body in ["a", "b", "c"] {
+        b.done(&b.take_text(&queue, body).await?).await?;
+    }
+    b.nothing(&queue).await
 }
 
 async fn a_parked_child_can_be_deleted(b: &Bench) -> Outcome {

@@ -1,12 +1,16 @@
 //! C14 for those who wait: they stand in line in the order they came, and are woken when room appears.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use handover::{BrokerExt, ErrorKind, JobState, QueueSettings, Room, clock};
+use handover::{BrokerExt, ErrorKind, JobState, QueueSettings, Room, Settle, clock};
+use tokio::task::JoinSet;
 
-use crate::case::{Case, Need, Outcome, case};
-use crate::check::{holds, median, never_early, refused, same};
-use crate::support::{Bench, FAR, text_message};
+use crate::case::{Case, Need, Outcome, Stop, case};
+use crate::check::{SOON, holds, median, never_early, refused, same};
+use crate::support::{Bench, FAR, text_message, texts};
 
 pub(crate) const CASES: &[Case] = &[
     case!(a_waiting_send_is_admitted_when_a_message_is_done, Need::Bound),
@@ -27,6 +31,10 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_waiting_send_whose_time_is_up_is_in_nobodys_way, Need::Bound, Need::Batch(3)),
     case!(a_line_at_one_queue_does_not_hold_up_another, Need::Bound),
     case!(a_waiting_send_is_admitted_by_another_handle, Need::Bound, Need::Shared),
+    Case {
+        limit: Duration::from_secs(150), // thousands of synced commits, on a machine that is busy
+        ..case!(two_thousand_who_wait_are_served_in_the_order_they_came, Need::Bound, Need::Fifo)
+    },
 ];
 
 async fn a_waiting_send_is_admitted_when_a_message_is_done(b: &Bench) -> Outcome {
@@ -253,4 +261,45 @@ async fn a_waiting_send_is_admitted_by_another_handle(b: &Bench) -> Outcome {
     other.settle_one(delivery.receipt, handover::Settle::Done).await?;
     send.answer().await??;
     Ok(())
+}
+
+async fn two_thousand_who_wait_are_served_in_the_order_they_came(b: &Bench) -> Outcome {
+    const CAPACITY: u64 = 10;
+    let queue = b.queue("mail", CAPACITY).await?;
+    let mut senders = JoinSet::new();
+    for n in 0..2000_u32 {
+        let (broker, name) = (Arc::clone(&b.broker), queue.clone());
+        let mut send = Box::pin(async move {
+            let message = text_message(&n.to_string());
+            broker.send_one(&name, message, Room::within(FAR)).await
+        });
+        // A call arrives when it is polled first; from then on a task of its own goes on with it.
+        let answered = poll_fn(|context| Poll::Ready(send.as_mut().poll(context))).await;
+        match answered {
+            Poll::Ready(answer) => drop(answer?),
+            Poll::Pending => _ = senders.spawn(send),
+        }
+    }
+    let mut served = Vec::new();
+    while served.len() < 2000 {
+        let max = b.caps().batch_max.min(4);
+        let some = b.broker.receive(std::slice::from_ref(&queue), b.ask(max).wait(SOON)).await?;
+        holds("somebody was served", !some.is_empty())?;
+        served.extend(texts(&some));
+        let done: Vec<_> =
+            some.into_iter().map(|delivery| (delivery.receipt, Settle::Done)).collect();
+        for answer in b.broker.settle(&done).await? {
+            answer?;
+        }
+    }
+    while let Some(ended) = senders.join_next().await {
+        ended.map_err(|crash| Stop::failed(format_args!("a sender crashed: {crash}")))??;
+    }
+    let early = served.iter().enumerate().find(|(place, body)| place.to_string() != **body);
+    same("the first one that was not served in its turn: (place, who)", early, None)?;
+    if b.broker.inspect().is_some() {
+        let most = b.info(&queue).await?.depth_max;
+        holds(format!("{most} unsettled at most, capacity {CAPACITY}"), most <= CAPACITY)?;
+    }
+    b.nothing(&queue).await
 }

@@ -11,6 +11,7 @@ mod c06_settle;
 mod c07_delay;
 mod c08_bury;
 mod c09_limits;
+mod c09_numbers;
 mod c10_giving_up;
 mod c11_outage;
 mod c12_close;
@@ -24,6 +25,7 @@ mod c16_exclusive;
 mod caps;
 mod concurrency;
 mod inspect;
+mod model;
 mod results;
 mod steer;
 
@@ -31,7 +33,7 @@ use crate::case::Case;
 
 /// Every case, by clause.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    let groups: [&'static [Case]; 25] = [
+    let groups: [&'static [Case]; 27] = [
         c01_send::CASES,
         c01_dedup::CASES,
         c02_isolation::CASES,
@@ -42,6 +44,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         c07_delay::CASES,
         c08_bury::CASES,
         c09_limits::CASES,
+        c09_numbers::CASES,
         c10_giving_up::CASES,
         c11_outage::CASES,
         c12_close::CASES,
@@ -57,6 +60,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         inspect::CASES,
         steer::CASES,
         results::CASES,
+        model::CASES,
     ];
     groups.into_iter().flatten()
 }
