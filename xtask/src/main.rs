@@ -4,7 +4,7 @@
 //! Reading order: [`workspace`] knows where things are, [`run`] starts programs and counts their
 //! tests, [`setup`] and [`site`] prepare what tests need, [`test`] is the ordered list of groups,
 //! [`ci`] the jobs by name, [`tidy`] the house rules no compiler checks, [`fresh`] the proof in a
-//! clean clone, [`bench`] the figures.
+//! clean clone, [`bench`] the figures, [`mutants`] the proof that the suite catches bugs.
 
 #![allow(
     clippy::print_stdout,
@@ -16,6 +16,7 @@ mod bench;
 mod ci;
 mod fresh;
 mod fuzz;
+mod mutants;
 mod run;
 mod setup;
 mod site;
@@ -48,6 +49,8 @@ enum Command {
     Tidy,
     /// Prove the README's two commands in a clean clone of HEAD.
     Fresh(fresh::Args),
+    /// Put deliberate bugs into the memory broker; the conformance suite must catch each.
+    Mutants(mutants::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::main(&root, &args),
         Command::Tidy => tidy::main(&root),
         Command::Fresh(args) => fresh::main(&root, &args),
+        Command::Mutants(args) => mutants::main(&root, &args),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
