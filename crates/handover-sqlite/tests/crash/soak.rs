@@ -93,6 +93,7 @@ async fn memory_stays_flat_over_many_jobs() {
     let mut points: Vec<(u64, u64)> = Vec::new();
     while let Some(line) = child.hears("checkpoint").await {
         let (jobs, kb) = line.split_once(' ').unwrap();
+        println!("{jobs} jobs: {kb} kB");
         points.push((jobs.parse().unwrap(), kb.parse().unwrap()));
     }
     assert!(child.ended().await.success());
