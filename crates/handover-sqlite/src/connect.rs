@@ -6,6 +6,7 @@ use handover::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{NAME, from_sqlite};
+use crate::file_time::FileTime;
 use crate::open::SqliteOptions;
 use crate::{patience, schema};
 
@@ -18,8 +19,8 @@ const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 const READER_CACHE_KIB: u32 = 4 * 1024;
 
-/// Opens the file for writing, creates it where it may, and brings it to this version's format.
-pub(crate) fn writer(path: &Path, options: &SqliteOptions) -> Result<Connection> {
+/// Opens the file for writing, creates it where it may, and brings it to this version's format. Tells its time.
+pub(crate) fn writer(path: &Path, options: &SqliteOptions) -> Result<(Connection, FileTime)> {
     let SqliteOptions { create, busy_wait_max, file_bytes_max, .. } = *options;
     check_place(path, create)?;
     patience::limit(busy_wait_max);
@@ -39,9 +40,10 @@ pub(crate) fn writer(path: &Path, options: &SqliteOptions) -> Result<Connection>
     settings(&connection, WRITER_CACHE_KIB).map_err(from_sqlite)?;
     limit_size(&connection, file_bytes_max).map_err(from_sqlite)?;
     schema::migrate(&mut connection)?;
+    let time = FileTime::of(&mut connection)?;
     // From here on the writer syncs the log and copies it back by itself: see `writer/log.rs`.
     connection.pragma_update(None, "synchronous", "NORMAL").map_err(from_sqlite)?;
-    Ok(connection)
+    Ok((connection, time))
 }
 
 /// Opens the file for looking. It must exist and have this version's format.

@@ -5,7 +5,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use handover::clock::wall_ms;
 use handover::{Error, JobState, Result};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use crate::connect;
 use crate::error::from_sqlite;
 use crate::open::{SqliteFile, host};
 use crate::sql::queue::Row;
-use crate::sql::state::{code, from_sql, to_sql};
+use crate::sql::state::{code, from_sql};
 use crate::{bell, patience, schema, view};
 
 /// A lease that ran out longer ago than this and was not taken again means that nobody works on the queue.
@@ -100,24 +99,25 @@ impl SqliteFile {
     /// `Unavailable` where the file cannot be read at all. What is wrong inside is a finding and no error.
     pub fn doctor(&self) -> Result<Report> {
         patience::limit(self.shared.reader.busy_wait_max());
-        examine(&self.shared.path).map_err(|error| error.operation("doctor"))
+        let now = self.shared.time.now_ms();
+        examine(&self.shared.path, now).map_err(|error| error.operation("doctor"))
     }
 }
 
-fn examine(path: &Path) -> Result<Report> {
+fn examine(path: &Path, now: i64) -> Result<Report> {
     let mut report = Report { path: path.to_owned(), findings: Vec::new() };
     let connection = connect::reader(path)?;
     // One moment for everything: counters and rows must agree within it.
     let snapshot = connection.unchecked_transaction().map_err(from_sqlite)?;
-    type Check = fn(&Connection, &mut Report) -> rusqlite::Result<()>;
-    let checks: [(&str, Check); 7] = [
-        ("format", format),
-        ("integrity", integrity),
-        ("references", references),
-        ("counters", counters),
-        ("leases", leases),
-        ("queue", queues),
-        ("size", sizes),
+    type Check<'a> = &'a dyn Fn(&Connection, &mut Report) -> rusqlite::Result<()>;
+    let checks: [(&str, Check<'_>); 7] = [
+        ("format", &format),
+        ("integrity", &integrity),
+        ("references", &references),
+        ("counters", &counters),
+        ("leases", &|connection, report| leases(connection, report, now)),
+        ("queue", &queues),
+        ("size", &sizes),
     ];
     for (name, check) in checks {
         if let Err(error) = check(&snapshot, &mut report) {
@@ -227,8 +227,7 @@ fn counters(connection: &Connection, report: &mut Report) -> rusqlite::Result<()
     Ok(())
 }
 
-fn leases(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    let now = to_sql(wall_ms());
+fn leases(connection: &Connection, report: &mut Report, now: i64) -> rusqlite::Result<()> {
     let mut list = connection.prepare(
         "SELECT label, count(*), min(due) FROM job LEFT JOIN owner ON owner.id = job.owner
          WHERE state = 1 GROUP BY owner ORDER BY min(due)",

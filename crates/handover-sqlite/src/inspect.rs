@@ -4,7 +4,6 @@
 //! still say otherwise. So a look first asks whether any such job is in its way; only then is the writer asked to move
 //! them, as the next receive would.
 
-use handover::clock::wall_ms;
 use handover::{
     BoxFuture, Explanation, Inspect, JobFilter, JobId, JobInfo, JobPage, QueueInfo, QueueName,
     Result,
@@ -13,7 +12,6 @@ use rusqlite::Connection;
 
 use crate::broker::{SqliteBroker, named};
 use crate::sql::Outcome;
-use crate::sql::state::to_sql;
 use crate::view;
 use crate::writer::op::{Op, Side};
 
@@ -28,7 +26,7 @@ impl SqliteBroker {
         work: impl Fn(&Connection, i64) -> Outcome<T> + Clone + Send + 'static,
     ) -> Result<T> {
         // One moment for all rounds: what becomes overdue meanwhile is not waited for, or a busy queue would never be seen.
-        let now = to_sql(wall_ms());
+        let now = self.shared.time.now_ms();
         for _ in 0..SWEEPS_MAX {
             let (work, queue) = (work.clone(), queue.clone());
             let look = move |connection: &Connection| {

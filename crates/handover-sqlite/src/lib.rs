@@ -21,7 +21,7 @@
 //!
 //! - `open`: the options, and the handle of an opened file. `connect`, `schema`, `patience`: what opening a connection means.
 //! - `broker`, `inspect`, `steer`, `results`: the traits of handover, each a thin shell that asks the writer or the reader.
-//! - `shared`: what the handles share. `writer`: the one thread that writes, and who waits. `sql`: what it writes.
+//! - `file_time`: what leases and delays are told in. `shared`: what the handles share. `writer`: the one thread that writes, and who waits. `sql`: what it writes.
 //! - `reader`, `view`: looking, on a connection of its own. `bell`: how another process is woken.
 //! - `backup`, `doctor`: for operators. `error`: how an error of SQLite becomes one of handover.
 //!
@@ -35,6 +35,7 @@ mod broker;
 mod connect;
 mod doctor;
 mod error;
+mod file_time;
 mod inspect;
 mod open;
 mod patience;

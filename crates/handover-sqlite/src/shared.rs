@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::connect;
 use crate::error::{closed, from_sqlite};
+use crate::file_time::FileTime;
 use crate::open::SqliteOptions;
 use crate::reader::Reader;
 use crate::sql::Identity;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) caps: Caps,
     pub(crate) result_caps: ResultCaps,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) time: FileTime,
     inbox: Arc<Inbox>,
     pub(crate) log: Arc<Log>,
     pub(crate) reader: Reader,
@@ -68,7 +70,7 @@ impl std::fmt::Debug for Shared {
 impl Shared {
     /// Opens the file and starts its writer thread.
     pub(crate) fn open(path: &Path, options: &SqliteOptions) -> Result<Arc<Self>> {
-        let connection = connect::writer(path, options)?;
+        let (connection, time) = connect::writer(path, options)?;
         // The folder of the process may change, and two processes must find the same bell.
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let (sender, ops) = handover_buffer::bounded(INBOX_OPS_MAX);
@@ -78,6 +80,7 @@ impl Shared {
             label: options.owner_label(),
             number: None,
             durability: options.durability,
+            time,
             results_keep_ms: ceil_ms(options.results_keep),
             leasing: Arc::default(),
         };
@@ -98,6 +101,7 @@ impl Shared {
             caps: options.caps(),
             result_caps: options.result_caps(),
             counters,
+            time,
             inbox,
             log,
             sides: Sides::default(),

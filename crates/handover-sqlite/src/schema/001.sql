@@ -1,4 +1,5 @@
--- The format, version 1. Times are milliseconds since 1970. What each table is for:
+-- The format, version 1. Times are milliseconds since 1970, as src/file_time.rs tells them. What each table is for:
+--   time    what the time of this file is made of
 --   queue   settings and exact counters, so that no question about a queue counts rows
 --   job     what is stored and not done; where it stands and who has it, in one row
 --   body    bodies too large to be rewritten with their row each time it changes hands
@@ -6,6 +7,12 @@
 --   forget  which ids of done jobs to forget, and when; one row for many ids
 --   owner   who held a lease, such as host:pid
 --   result  outcomes and progress of jobs
+
+-- One row: the offset belongs to one boot of one machine.
+CREATE TABLE time (
+    boot     TEXT    PRIMARY KEY,
+    ahead_ms INTEGER NOT NULL -- the time of the file minus the time since that boot
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE queue (
     id          INTEGER PRIMARY KEY,
@@ -27,7 +34,8 @@ CREATE TABLE queue (
     done        INTEGER NOT NULL DEFAULT 0,
     last_seq    INTEGER NOT NULL DEFAULT 0, -- of the youngest job it ever had: no place is given twice in a queue
     last_token  INTEGER NOT NULL DEFAULT 0, -- of the youngest lease it ever gave
-    token_synced INTEGER NOT NULL DEFAULT 0 -- what last_token was when the disk last had it for sure
+    token_synced INTEGER NOT NULL DEFAULT 0, -- what last_token was when the disk last had it for sure
+    seen        INTEGER NOT NULL DEFAULT 0  -- the time of the last change: time does not go back before it
 ) STRICT;
 
 CREATE TABLE owner (

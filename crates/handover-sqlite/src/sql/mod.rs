@@ -29,6 +29,7 @@ use rusqlite::OptionalExtension;
 use self::fresh::Fresh;
 use self::queue::Row;
 use self::statements::Statements;
+use crate::file_time::FileTime;
 use crate::schema;
 
 /// A time far enough: no delay, lease or memory ends later than a hundred years from now.
@@ -44,6 +45,8 @@ pub(crate) struct Identity {
     pub(crate) number: Option<i64>,
     /// What `Ok` is worth in queues that say nothing.
     pub(crate) durability: Durability,
+    /// The time that is written into the file.
+    pub(crate) time: FileTime,
     /// How long results are kept.
     pub(crate) results_keep_ms: i64,
     /// The queues, by number, in which this process has given a lease.
@@ -58,6 +61,7 @@ impl Identity {
             label: "test".to_owned(),
             number: None,
             durability: Durability::Buffered,
+            time: FileTime::WALL,
             results_keep_ms: 0,
             leasing: Arc::default(),
         }
@@ -93,7 +97,7 @@ impl<'t, 'c> Tx<'t, 'c> {
     /// Begins: takes the write lock of the file, waiting for it as long as `patience` allows.
     pub(crate) fn begin(sql: &'t mut Statements<'c>, who: Identity) -> rusqlite::Result<Self> {
         sql.begin.execute([])?;
-        let now = state::to_sql(handover::clock::wall_ms());
+        let now = who.time.now_ms();
         Ok(Self {
             sql,
             now,

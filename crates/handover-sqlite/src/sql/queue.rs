@@ -284,7 +284,8 @@ impl Tx<'_, '_> {
                 row.done,
                 row.last_seq,
                 row.last_token,
-                row.token_synced
+                row.token_synced,
+                self.now
             ])?;
             // In pieces, each of which can be forgotten by itself. Each job done has a number, and a piece has one of its own.
             let until = self.now + row.remember_ms;

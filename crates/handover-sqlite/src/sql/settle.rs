@@ -193,10 +193,9 @@ impl Tx<'_, '_> {
         let Some(lease) = self.leased(receipt)? else { return Ok(Err(receipt.lost())) };
         let due = self.after(lease_ms);
         self.sql.job_extend.execute(params![lease.seq, due])?;
+        self.rows[lease.queue].dirty = true; // the file has seen this moment
         if due < lease.due {
-            // Whoever sleeps until the old end must learn of the new one.
-            self.rows[lease.queue].dirty = true;
-            self.ring = true;
+            self.ring = true; // whoever sleeps until the old end must learn of the new one
         }
         Ok(Ok(()))
     }

@@ -77,7 +77,7 @@ statements! {
         paused = ?7 WHERE id = ?1";
     queue_count = "UPDATE queue SET ready = ?2, leased = ?3, delayed = ?4, held = ?5, parked = ?6, buried = ?7,
         depth_max = ?8, accepted = ?9, done = ?10, last_seq = ?11, last_token = ?12,
-        token_synced = ?13 WHERE id = ?1";
+        token_synced = ?13, seen = ?14 WHERE id = ?1";
 
     owner_find = "SELECT id FROM owner WHERE label = ?1";
     owner_add = "INSERT INTO owner (id, label) SELECT coalesce(max(id), 1) + 1, ?1 FROM owner RETURNING id";

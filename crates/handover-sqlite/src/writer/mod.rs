@@ -72,7 +72,7 @@ pub(crate) struct Writer<'c> {
     /// Taken from the buffer, not done yet.
     pending: VecDeque<Op>,
     confirmer: Confirmer,
-    /// The next due time of queues that are waited for, in milliseconds since 1970; a queue that is missing must be asked.
+    /// The next due time of queues that are waited for, in the time of the file; a queue that is missing must be asked.
     dues: Dues,
     /// When ids or results are next to be forgotten; `None` for not before something is remembered.
     forget_at: Option<i64>,
@@ -187,13 +187,13 @@ impl<'c> Writer<'c> {
         }
         self.ask_dues();
         let now = clock::now();
-        let wall = to_sql(clock::wall_ms());
+        let time = self.post.who.time.now_ms();
         let due = self
             .dues
             .values()
             .flatten()
             .min()
-            .map(|due| now + Duration::from_millis(u64::try_from(due - wall).unwrap_or(0)))
+            .map(|due| now + Duration::from_millis(u64::try_from(due - time).unwrap_or(0)))
             .map(|due| self.rest_until.map_or(due, |until| std::cmp::max(due, until)));
         let poll = self.post.bell.poll_every().map(|every| now + every);
         [self.waiters.first_deadline(), due, self.look_at, poll].into_iter().flatten().min()
@@ -285,8 +285,8 @@ impl<'c> Writer<'c> {
         if self.waiters.is_empty() || self.rest_until.is_some_and(|until| until > clock::now()) {
             return false;
         }
-        let wall = to_sql(clock::wall_ms());
-        let due = self.dues.values().flatten().any(|due| *due <= wall);
+        let time = self.post.who.time.now_ms();
+        let due = self.dues.values().flatten().any(|due| *due <= time);
         let tick = self.look_at.is_none_or(|at| at <= clock::now());
         due || tick || (self.post.bell.poll_every().is_some() && self.others_wrote())
     }
@@ -302,14 +302,14 @@ impl<'c> Writer<'c> {
     /// The queues in which those who wait could go on, without taking the write lock; and when time next moves a job in
     /// each queue that is waited for.
     fn work_in_file(&mut self) -> rusqlite::Result<(Vec<QueueName>, Dues)> {
-        let wall = to_sql(clock::wall_ms());
+        let time = self.post.who.time.now_ms();
         let waiters = &self.waiters;
         at_one_moment(&mut self.sql, |sql| {
             let (mut found, mut dues) = (Vec::new(), Dues::new());
             for name in waiters.receive_queues() {
                 let row = read_row(sql, name)?;
                 let due = row.as_ref().map_or(Ok(None), |row| next_due(sql, row))?;
-                if row.is_some_and(|row| row.hands_out()) || due.is_some_and(|due| due <= wall) {
+                if row.is_some_and(|row| row.hands_out()) || due.is_some_and(|due| due <= time) {
                     found.push(name.clone());
                 }
                 dues.insert(name.clone(), due);

@@ -12,6 +12,7 @@ use super::op::{Parcelled, ReceiveOp, SendOp};
 use super::*;
 use crate::SqliteOptions;
 use crate::connect;
+use crate::file_time::FileTime;
 use crate::sql::send::Batch;
 
 const LEASE_MS: i64 = 600_000;
@@ -35,7 +36,7 @@ impl Desktop {
     }
 
     fn connect(&self) -> Connection {
-        connect::writer(&self.folder.path().join("handover.db"), &self.options).unwrap()
+        connect::writer(&self.folder.path().join("handover.db"), &self.options).unwrap().0
     }
 
     fn writer<'c>(&self, connection: &'c Connection) -> Writer<'c> {
@@ -48,6 +49,7 @@ impl Desktop {
                 label: "test".to_owned(),
                 number: None,
                 durability: self.options.durability,
+                time: FileTime::WALL,
                 results_keep_ms: 1_000_000,
                 leasing: Arc::default(),
             },

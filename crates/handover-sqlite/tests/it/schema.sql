@@ -55,7 +55,8 @@ CREATE TABLE queue (
     done        INTEGER NOT NULL DEFAULT 0,
     last_seq    INTEGER NOT NULL DEFAULT 0, -- of the youngest job it ever had: no place is given twice in a queue
     last_token  INTEGER NOT NULL DEFAULT 0, -- of the youngest lease it ever gave
-    token_synced INTEGER NOT NULL DEFAULT 0 -- what last_token was when the disk last had it for sure
+    token_synced INTEGER NOT NULL DEFAULT 0, -- what last_token was when the disk last had it for sure
+    seen        INTEGER NOT NULL DEFAULT 0  -- the time of the last change: time does not go back before it
 ) STRICT;
 CREATE TABLE result (
     n       INTEGER PRIMARY KEY AUTOINCREMENT, -- the order in which they were stored
@@ -72,6 +73,10 @@ CREATE TABLE result (
     until   INTEGER NOT NULL  -- kept until then, as whoever stored it was told
 ) STRICT;
 CREATE TABLE sqlite_sequence(name,seq);
+CREATE TABLE time (
+    boot     TEXT    PRIMARY KEY,
+    ahead_ms INTEGER NOT NULL -- the time of the file minus the time since that boot
+) STRICT, WITHOUT ROWID;
 CREATE INDEX job_aside   ON job(queue, state, seq)         WHERE state >= 4;
 CREATE INDEX job_delayed ON job(queue, due)                WHERE state = 2;
 CREATE INDEX job_key     ON job(queue, key, seq)           WHERE key IS NOT NULL AND state < 4;
