@@ -246,10 +246,12 @@ impl<T> Ring<T> {
             return Ok(0);
         }
         let mut backoff = Backoff::new();
+        // Relaxed: only a guess, confirmed by the exchange.
         let mut head = self.head.load(Relaxed);
         loop {
             let mut count = 0;
             let mut end = head;
+            // Acquire, also for each further one: pairs with the Release of the sender of that item.
             let mut stamp = self.slot(end).stamp.load(Acquire);
             let first_stamp = stamp;
             while stamp == end | FULL {
@@ -325,6 +327,7 @@ impl<T> Ring<T> {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
+        // SeqCst: the answer has its place in the one order of sends and the close, as in `push`.
         self.tail.load(SeqCst) & CLOSED != 0
     }
 

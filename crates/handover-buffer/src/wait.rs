@@ -97,6 +97,7 @@ pub(crate) struct Seat {
 impl WaitList {
     /// How many wait at this moment.
     pub(crate) fn sleepers(&self) -> usize {
+        // SeqCst: a gauge; no decision leans on it, and it is not on any hot path.
         self.sleepers.load(SeqCst)
     }
 
@@ -132,6 +133,8 @@ impl WaitList {
         let mut line = lock(&self.line);
         let waker = line.leave(ticket);
         if waker.is_some() {
+            // SeqCst, as every store of the count, so that S2 reads one of a single order. One that
+            // lowers it may be seen late: then a waker takes the lock and finds nobody.
             self.sleepers.store(line.len(), SeqCst);
         }
         waker
@@ -185,6 +188,7 @@ impl WaitList {
                 others.push(waker);
             }
         }
+        // SeqCst: as in `leave`. Under the lock, so it cannot hide one who enrols meanwhile.
         self.sleepers.store(line.len(), SeqCst);
         drop(line);
         wake_all(first.into_iter().chain(others));
@@ -335,6 +339,8 @@ impl Wake for Parker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        // Release: what was done before the wake-up, for the sleeper's Acquire in `park`. A store and
+        // not an exchange: the value before does not matter.
         self.woken.store(true, Release);
         self.thread.unpark();
     }

@@ -2,6 +2,7 @@
 //! another. A wake-up that is not passed on shows as a deadlock.
 
 use handover_buffer::{RecvTimeoutError, SendTimeoutError, bounded};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -24,8 +25,9 @@ pub(crate) fn models() -> Vec<Model> {
 
 fn cancelled_receive(capacity: usize) {
     let (sender, receiver) = bounded(capacity);
+    let sender = Arc::new(sender); // held by all: no end wakes those who sleep
     {
-        let (sender, receiver) = (sender.clone(), receiver.clone());
+        let (sender, receiver) = (Arc::clone(&sender), receiver.clone());
         spawn(move || {
             taking(1);
             let mut future = receiver.recv_async();
@@ -35,14 +37,19 @@ fn cancelled_receive(capacity: usize) {
             }
         });
     }
-    spawn(move || assert!(recv(&receiver, 0)));
+    let held = Arc::clone(&sender);
+    spawn(move || {
+        assert!(recv(&receiver, 0));
+        drop(held);
+    });
     assert!(send(&sender, 0, 0));
 }
 
 fn cancelled_batch(capacity: usize) {
     let (sender, receiver) = bounded(capacity);
+    let sender = Arc::new(sender); // held by all: no end wakes those who sleep
     {
-        let (sender, receiver) = (sender.clone(), receiver.clone());
+        let (sender, receiver) = (Arc::clone(&sender), receiver.clone());
         spawn(move || {
             taking(2);
             let mut batch = Vec::new();
@@ -54,7 +61,11 @@ fn cancelled_batch(capacity: usize) {
             }
         });
     }
-    spawn(move || assert!(recv(&receiver, 0)));
+    let held = Arc::clone(&sender);
+    spawn(move || {
+        assert!(recv(&receiver, 0));
+        drop(held);
+    });
     assert!(send(&sender, 0, 0));
 }
 
@@ -74,8 +85,9 @@ fn cancelled_send(capacity: usize) {
 
 fn receive_times_out(capacity: usize) {
     let (sender, receiver) = bounded(capacity);
+    let sender = Arc::new(sender); // held by all: no end wakes those who sleep
     {
-        let (sender, receiver) = (sender.clone(), receiver.clone());
+        let (sender, receiver) = (Arc::clone(&sender), receiver.clone());
         spawn(move || {
             taking(1);
             match receiver.recv_timeout(Duration::from_secs(1)) {
@@ -87,7 +99,11 @@ fn receive_times_out(capacity: usize) {
             }
         });
     }
-    spawn(move || assert!(recv(&receiver, 0)));
+    let held = Arc::clone(&sender);
+    spawn(move || {
+        assert!(recv(&receiver, 0));
+        drop(held);
+    });
     assert!(send(&sender, 0, 0));
 }
 

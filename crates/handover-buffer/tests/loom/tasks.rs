@@ -4,6 +4,7 @@
 use handover_buffer::bounded;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::harness::{Model, block_on, models_of, spawn};
@@ -60,20 +61,30 @@ fn task_to_task(capacity: usize) {
 
 fn two_to_task(capacity: usize) {
     let (sender, receiver) = bounded(capacity);
-    let other = sender.clone();
-    spawn(move || assert!(send(&sender, 0, 0)));
+    let sender = Arc::new(sender); // held by all: no end wakes those who sleep
+    let (one, other) = (Arc::clone(&sender), Arc::clone(&sender));
+    spawn(move || assert!(send(&one, 0, 0)));
     spawn(move || assert!(block_on(send_async(&other, 1, 0))));
     block_on(async {
         assert!(recv_async(&receiver, 0).await);
         assert!(recv_async(&receiver, 0).await);
     });
+    drop(sender);
 }
 
 fn task_to_two(capacity: usize) {
     let (sender, receiver) = bounded(capacity);
+    let sender = Arc::new(sender); // as above
     let other = receiver.clone();
-    spawn(move || assert!(recv(&receiver, 0)));
-    spawn(move || assert!(block_on(recv_async(&other, 1))));
+    let (held, held_too) = (Arc::clone(&sender), Arc::clone(&sender));
+    spawn(move || {
+        assert!(recv(&receiver, 0));
+        drop(held);
+    });
+    spawn(move || {
+        assert!(block_on(recv_async(&other, 1)));
+        drop(held_too);
+    });
     block_on(async {
         assert!(send_async(&sender, 0, 0).await);
         assert!(send_async(&sender, 0, 1).await);

@@ -1,6 +1,7 @@
 //! Threads that send and threads that receive. What does not live here: the end (`closing.rs`).
 
 use handover_buffer::{TryRecvError, bounded};
+use std::sync::Arc;
 
 use crate::harness::{Model, models_of, spawn};
 use crate::ledger::{allow_leftovers, recv, recv_many, send, taking};
@@ -43,9 +44,13 @@ fn two_producers(capacity: usize) {
 
 fn two_consumers(capacity: usize) {
     let (sender, receiver) = bounded(capacity);
+    let sender = Arc::new(sender); // held by all: no end wakes those who sleep
     for consumer in 0..2 {
-        let receiver = receiver.clone();
-        spawn(move || assert!(recv(&receiver, consumer)));
+        let (held, receiver) = (Arc::clone(&sender), receiver.clone());
+        spawn(move || {
+            assert!(recv(&receiver, consumer));
+            drop(held);
+        });
     }
     assert!(send(&sender, 0, 0));
     assert!(send(&sender, 0, 1));
