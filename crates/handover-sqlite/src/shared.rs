@@ -24,8 +24,9 @@ use crate::writer::transaction::roll_back;
 use crate::writer::{Post, Writer, no_thread};
 use crate::{bell, patience};
 
-/// Operations that wait for the writer. A caller that finds no place waits asleep.
-const INBOX_OPS_MAX: usize = 4096;
+/// Operations that wait for the writer. They are taken in the order in which the calls were first polled. A caller that finds
+/// no place waits asleep, and one that comes later can be faster: so there are more places than callers at once, as a rule.
+const INBOX_OPS_MAX: usize = 16 * 1024;
 
 /// What the writer counts. It writes, anybody reads.
 #[derive(Debug, Default)]
