@@ -56,7 +56,8 @@ const YIELDS: u32 = 16;
 /// at once takes each item the moment it appears, and both sides then drag the same cache lines
 /// from core to core for every single item, which costs thirty times what the item itself costs. A
 /// waiter that first lets the other side do an eighth of a buffer finds that many items (or places)
-/// and moves them at full speed.
+/// and moves them at full speed. The price is paid by two who answer each other item by item through
+/// a large buffer: each answer waits for the pause. For those a small buffer is the right one.
 #[derive(Debug)]
 pub(crate) struct Vigil {
     first_turns: u32,

@@ -70,6 +70,9 @@ impl<T> Channel<T> {
     }
 
     /// Sends by the deadline; without one, `Timeout` does not happen.
+    ///
+    /// Whoever loses a race waits as if the buffer were full: the winner has the cache lines, and
+    /// does more with them alone than two do in turns.
     #[inline]
     pub(crate) fn send(
         &self,
