@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `synchronous` is `NORMAL` where `Synced` is promised | `…survives_a_machine_that_dies_at_any_write`: 269 of 996 states |
 //! | `synchronous` is `OFF` where `Buffered` is promised | the same, 121 of 904: the file is damaged, by a log begun anew |
+//! | a log whose sync failed is synced again, and not written again | `…never_taken_for_done_later`: 306 of 508 |
 //! | `journal_mode = WAL` failed and was not heard | `a_sync_that_fails…`: the doctor finds another journal mode |
 
 #![cfg(target_os = "linux")]
