@@ -25,6 +25,22 @@
 //! * An exchange that fails for no reason: loom's weak exchange is a strong one.
 //! * loom gives the one order of `SeqCst` to fences only, so that models pass a fence at
 //!   `sync::total_order_point()` where the program leans on the accesses themselves.
+//!
+//! # What these models have caught
+//!
+//! Each of these mistakes, put into a copy of the source, fails at least the model beside it:
+//!
+//! | mistake | caught by |
+//! |---|---|
+//! | no fence at `total_order_point` | two producers; two consumers; a thread sends, a task receives |
+//! | no second look after enrolling | two producers; close against two receives |
+//! | a stamp stored, or read, with `Relaxed` (four places) | two producers; three laps |
+//! | a cancelled receive, batch or send keeps its wake-up | the cancelled one of that kind |
+//! | a batch wakes one sender for many places | a batch makes room for two waiting producers |
+//! | a new waker is not stored | a new waker against the wake-up of the old |
+//! | closing is a load and a store | close against two sends |
+//! | closing wakes no sender | close against a send into a full buffer |
+//! | the last receiver does not close | last receiver dropped against two sends |
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests: by panicking")]
 #![allow(clippy::print_stdout, reason = "what was explored is told in a table of its own")]
