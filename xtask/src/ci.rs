@@ -29,6 +29,10 @@ enum Job {
     Docs,
     /// The crawl of a real site.
     Crawl,
+    /// The buffer under loom and shuttle.
+    Models,
+    /// Deliberate bugs in the memory broker, each to be caught.
+    Mutants,
     /// Licences, bans, sources and advisories of the dependencies.
     Deny,
     /// Each crate alone, with no feature and with all: a workspace build lies about both.
@@ -46,6 +50,8 @@ impl Job {
             Self::Test => Some(Group::Test),
             Self::Docs => Some(Group::Docs),
             Self::Crawl => Some(Group::Crawl),
+            Self::Models => Some(Group::Models),
+            Self::Mutants => Some(Group::Mutants),
             Self::Deny | Self::Features | Self::Demo => None,
         }
     }

@@ -37,7 +37,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Prepare what the tests need, then run every group: tidy, fmt, clippy, test, docs, crawl.
+    /// Prepare what the tests need, then run every group: tidy, fmt, clippy, test, docs, crawl, models,
+    /// mutants.
     Test(test::Args),
     /// Run one of CI's jobs by name, or all of them.
     Ci(ci::Args),

@@ -2,7 +2,7 @@
 //! the conformance suite must fail with every one of them. What a mutant is and how to add one stands in that folder's
 //! `README.md`; which promises the suite owes is in `crates/handover-conformance`.
 
-use crate::run::Stopwatch;
+use crate::run::{Stopwatch, Tally};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
@@ -93,13 +93,18 @@ impl Fate {
 }
 
 pub(crate) fn main(root: &Path, args: &Args) -> Result<bool, String> {
+    run(root, &args.only, args.long).map(|tally| tally.failed == 0)
+}
+
+/// Each mutant is a test: it passes when the suite catches it.
+pub(crate) fn run(root: &Path, only: &[String], long: bool) -> Result<Tally, String> {
     let all = read_all(root)?;
-    let wanted = |m: &&Mutant| args.only.is_empty() || args.only.iter().any(|n| m.name.contains(n));
+    let wanted = |m: &&Mutant| only.is_empty() || only.iter().any(|n| m.name.contains(n));
     let mutants: Vec<&Mutant> = all.iter().filter(wanted).collect();
     if mutants.is_empty() {
-        return Err(format!("no mutant in {FOLDER} is called {}", args.only.join(" or ")));
+        return Err(format!("no mutant in {FOLDER} is called {}", only.join(" or ")));
     }
-    let lab = Lab { root: root.to_path_buf(), long: args.long };
+    let lab = Lab { root: root.to_path_buf(), long };
     println!("the broker without a bug:");
     let watch = Stopwatch::start();
     lab.restore()?;
@@ -112,17 +117,17 @@ pub(crate) fn main(root: &Path, args: &Args) -> Result<bool, String> {
             ));
         }
     }
-    let mut caught = 0;
+    let mut tally = Tally::default();
     println!("{:55} {:3} {:>7}  caught by", "mutant", "", "time");
     for mutant in &mutants {
         let watch = Stopwatch::start();
         let fate = lab.infect(mutant);
-        caught += usize::from(matches!(fate, Fate::Caught(_)));
+        tally.add(Tally::one(matches!(fate, Fate::Caught(_))));
         let words = fate.words(&mutant.case);
         println!("{:55} {:3} {:>7}  {words}", mutant.name, mutant.promise, watch.read());
     }
-    println!("{caught} of {} mutants were caught", mutants.len());
-    Ok(caught == mutants.len())
+    println!("{} of {} mutants were caught", tally.passed, mutants.len());
+    Ok(tally)
 }
 
 /// Every mutant, by name. There are at least two for each promise.

@@ -101,7 +101,9 @@ impl Program {
         for (key, value) in self.command.get_envs() {
             // With a cleared environment every variable is listed, which nobody wants to read.
             let Some(value) = value else { continue };
-            if key.to_string_lossy().starts_with("HANDOVER_") || key == "RUSTDOCFLAGS" {
+            let shown = ["RUSTFLAGS", "RUSTDOCFLAGS", "CARGO_TARGET_DIR"];
+            let name = key.to_string_lossy();
+            if name.starts_with("HANDOVER_") || shown.contains(&&*name) {
                 line += &format!("{}={:?} ", key.to_string_lossy(), value.to_string_lossy());
             }
         }

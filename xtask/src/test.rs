@@ -7,6 +7,7 @@
 //! `test` and `crawl` their code. All cargo runs name the whole workspace where they can, because
 //! another set of packages is another set of features, and that builds the dependencies again.
 
+use crate::mutants;
 use crate::run::{Program, Stopwatch, Tally};
 use crate::setup;
 use crate::site::Site;
@@ -45,11 +46,21 @@ pub(crate) enum Group {
     Test,
     Docs,
     Crawl,
+    Models,
+    Mutants,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Tidy, Self::Fmt, Self::Clippy, Self::Test, Self::Docs, Self::Crawl];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Tidy,
+        Self::Fmt,
+        Self::Clippy,
+        Self::Test,
+        Self::Docs,
+        Self::Crawl,
+        Self::Models,
+        Self::Mutants,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -59,6 +70,8 @@ impl Group {
             Self::Test => "test",
             Self::Docs => "docs",
             Self::Crawl => "crawl",
+            Self::Models => "models",
+            Self::Mutants => "mutants",
         }
     }
 }
@@ -222,6 +235,8 @@ pub(crate) fn run_group(
         Group::Test => test(root, members, plan),
         Group::Docs => docs(root).map(Tally::one),
         Group::Crawl => crawl(root, members, plan),
+        Group::Models => models(root, plan),
+        Group::Mutants => mutants::run(root, &[], plan.long),
     }
 }
 
@@ -299,6 +314,22 @@ fn crawl(root: &Path, members: &[Member], plan: &Plan) -> Result<Tally, String> 
             .env("HANDOVER_SITE_LOG", &site.log.to_string_lossy());
         let program = if plan.long { program.env("HANDOVER_LONG", "1") } else { program };
         tally.add(program.tests()?);
+    }
+    Ok(tally)
+}
+
+/// The buffer under the model checkers. Each builds it with primitives of its own, in a folder of
+/// its own: another flag in `target/` would build everything a second time.
+fn models(root: &Path, plan: &Plan) -> Result<Tally, String> {
+    let mut tally = Tally::default();
+    for checker in ["loom", "shuttle"] {
+        let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+        let program = Program::cargo(root)
+            .args(["test", "-p", "handover-buffer", "--release", "--test", checker])
+            .args(["--", "--test-threads", "2"])
+            .env("RUSTFLAGS", format!("{flags} --cfg {checker}").trim())
+            .env("CARGO_TARGET_DIR", &root.join("target").join(checker).to_string_lossy());
+        tally.add(if plan.long { program.env("HANDOVER_LONG", "1") } else { program }.tests()?);
     }
     Ok(tally)
 }
