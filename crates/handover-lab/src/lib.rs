@@ -7,6 +7,7 @@
 mod explore;
 mod here;
 mod op;
+pub mod picture;
 mod real;
 pub mod sync;
 pub mod thread;

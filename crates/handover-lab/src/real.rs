@@ -102,6 +102,12 @@ impl Recording {
             dropped += lane.dropped;
         }
         spans.sort_by_key(|span| span.took.unwrap_or(u64::MAX));
+        // Until the first operation there is nothing to see.
+        let began = spans.iter().map(|span| span.asked).min().unwrap_or(0);
+        for span in &mut spans {
+            span.asked -= began;
+            span.took = span.took.map(|took| took - began);
+        }
         let end = match lock(&self.panic).clone() {
             Some((thread, said)) => End::Panicked { thread, said },
             None if ended => End::Well,

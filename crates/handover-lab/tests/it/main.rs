@@ -1,5 +1,8 @@
 //! What the engine promises, in one binary.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests: by panicking")]
+
 mod explore;
+mod picture;
 mod programs;
 mod real;

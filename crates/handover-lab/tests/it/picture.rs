@@ -1,0 +1,121 @@
+//! Pictures of small runs: the text word for word, the others by what a reader of them needs.
+
+use crate::programs;
+use handover_lab::picture::{self, State, chrome, svg, text};
+use handover_lab::{Bounds, explore, record, replay};
+use std::time::Duration;
+
+fn broken(title: &str, program: fn()) -> picture::Picture {
+    let (schedule, _) = explore(program, Bounds::default()).shortest.expect("it can break");
+    picture::of_replay(title, &replay(program, &schedule).unwrap())
+}
+
+#[test]
+fn steps_are_a_table_of_who_did_what_and_what_was_held() {
+    let picture = broken("The lost update", programs::lost_update);
+    let table = "\
+step main              a                 b                 counter
+   0 starts a, starts                                      0
+     b
+   1                   reads counter: 0                    0
+   2                                     reads counter: 0  0
+   3 joins a           writes counter: 1                   1
+   4 joins b                             writes counter: 1 1
+   5 reads counter: 1                                      1
+   => main panics: assertion `left == right` failed: an update is lost, left: 1, right: 2
+";
+    assert_eq!(text::steps(&picture, false), table);
+}
+
+#[test]
+fn lanes_are_bars_of_what_each_thread_is_doing() {
+    let picture = broken("Two orders", programs::two_orders);
+    let bars = "\
+main ············
+a    ────████····
+b    ────────····
+─ running  █ holding a lock  · waiting  z asleep  x panicked   0 to 2 step
+      a waits for right, which the next one holds
+      b waits for left, which the next one holds
+   => a deadlock: a and b wait for each other
+";
+    assert_eq!(text::lanes(&picture, false), bars);
+}
+
+#[test]
+fn colours_are_only_there_where_they_are_asked_for() {
+    let picture = broken("Two orders", programs::two_orders);
+    for draw in [text::steps, text::lanes] {
+        assert!(!draw(&picture, false).contains('\x1b'));
+        assert!(draw(&picture, true).contains("\x1b["));
+    }
+}
+
+#[test]
+fn text_fits_a_terminal() {
+    let picture = broken("One condition", || programs::monitor(2, 2, 1, true));
+    for text in [text::steps(&picture, false), text::lanes(&picture, false)] {
+        assert!(text.lines().all(|line| line.chars().count() <= text::COLUMNS), "{text}");
+    }
+}
+
+/// Every element that is opened is closed, in order.
+fn well_formed(svg: &str) {
+    let mut open = Vec::new();
+    for tag in svg.split('<').skip(1) {
+        let (tag, _) = tag.split_once('>').expect("a tag ends");
+        let name = tag.split([' ', '/']).find(|part| !part.is_empty()).unwrap();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "{svg}");
+        } else if !tag.ends_with('/') {
+            open.push(name);
+        }
+    }
+    assert_eq!(open, Vec::<&str>::new(), "{svg}");
+}
+
+#[test]
+fn an_svg_is_whole_names_everybody_and_escapes_what_it_quotes() {
+    let picture = broken("a < b & \"c\"", || programs::monitor(2, 2, 1, true));
+    let svg = svg::svg(&picture);
+    well_formed(&svg);
+    assert!(
+        svg.contains("a &lt; b &amp; &quot;c&quot;") && svg.contains("prefers-color-scheme: dark")
+    );
+    for lane in &picture.lanes {
+        assert!(svg.contains(&lane.name));
+    }
+    for state in State::ALL {
+        assert!(svg.contains(state.word()), "the legend has {}", state.word());
+    }
+}
+
+#[test]
+fn chrome_reads_what_is_written_for_it() {
+    let picture = broken("The lost wake-up", programs::lost_wakeup);
+    let json: serde_json::Value = serde_json::from_str(&chrome::chrome(&picture)).unwrap();
+    let events = json["traceEvents"].as_array().unwrap();
+    let count = |phase: &str| events.iter().filter(|event| event["ph"] == phase).count();
+    assert_eq!(count("M"), picture.lanes.len());
+    assert_eq!(count("X"), picture.lanes.iter().map(|lane| lane.segments.len()).sum::<usize>());
+    assert_eq!((count("s"), count("f")), (picture.arrows.len(), picture.arrows.len()));
+}
+
+#[test]
+fn real_threads_are_drawn_with_their_waits() {
+    let trace = record(|| programs::monitor(2, 2, 3, false), Duration::from_secs(60));
+    let picture = picture::of_trace("Real threads", &trace);
+    assert_eq!((picture.unit, picture.lanes.len()), ("µs", 5));
+    let stretches = picture.lanes.iter().flat_map(|lane| &lane.segments);
+    assert!(
+        stretches.clone().any(|segment| segment.state == State::Waiting),
+        "main waits for the others"
+    );
+    assert!(
+        stretches.clone().all(|segment| segment.from < segment.to && segment.to <= picture.length)
+    );
+    for lane in &picture.lanes {
+        assert!(lane.segments.windows(2).all(|pair| pair[0].to <= pair[1].from), "{lane:?}");
+    }
+    well_formed(&svg::svg(&picture));
+}
