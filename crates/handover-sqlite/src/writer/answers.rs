@@ -60,7 +60,7 @@ pub(crate) struct Answers {
 }
 
 /// Tells the caller how it ended; or for `None` tells nothing, and gives back what was asked.
-type Answer = Box<dyn FnOnce(Option<End<'_>>) -> Option<Undone> + Send>;
+type Answer = Box<dyn FnOnce(Option<End<'_>>) -> Option<Undone>>;
 
 // A caller that is gone needs no answer: what sending one comes to is ignored throughout.
 impl Answers {
@@ -76,11 +76,11 @@ impl Answers {
 
     /// Keeps the answer of a piece of work. Where the file failed, the transaction will fail, and this caller is told so
     /// with all others. `undo` makes the operation again.
-    pub(crate) fn keep<T: Send + 'static>(
+    pub(crate) fn keep<T: 'static>(
         &mut self,
         reply: Reply<T>,
         outcome: rusqlite::Result<Result<T>>,
-        undo: impl FnOnce(Reply<T>) -> Op + Send + 'static,
+        undo: impl FnOnce(Reply<T>) -> Op + 'static,
     ) -> rusqlite::Result<()> {
         let (answer, failed) = self.split(outcome);
         self.all.push(Box::new(move |end| match end {

@@ -1,7 +1,7 @@
 //! The writer: one thread that owns the one writing connection, and everybody who waits.
 //!
 //! ```text
-//! callers ──Op──▶ buffer ──▶ take all there is ──▶ BEGIN ─ each op ─ serve the waiting ─ COMMIT ──▶ ring ──▶ answer all
+//! callers ──Op──▶ buffer ──▶ take all there is ──▶ BEGIN ─ each op ─ serve the waiting ─ COMMIT ─▶ ring, sync, answer all
 //!                   ▲                                                                                          │
 //!                   └─────────────── sleep until an op, the next due time, or a deadline ◀─────────────────────┘
 //! ```
@@ -10,10 +10,10 @@
 //! while the last one was committed.
 //!
 //! `op.rs` is what it is asked, `transaction.rs` one transaction and what is left when it fails, `group.rs` the work in it,
-//! `answers.rs` what is told after it and `confirm.rs` when, `log.rs` the file that is synced before, `waiters.rs` who sleeps and why no wake-up is missed.
+//! `answers.rs` what is told after it, `log.rs` the file that is synced before, `waiters.rs` who sleeps and why no
+//! wake-up is missed.
 
 mod answers;
-mod confirm;
 pub(crate) mod group;
 pub(crate) mod log;
 pub(crate) mod op;
@@ -29,7 +29,6 @@ use handover::{Error, JobId, QueueName, Receipt, Result};
 use handover_buffer::{Receiver, RecvTimeoutError};
 use rusqlite::{Connection, OptionalExtension};
 
-use self::confirm::Confirmer;
 use self::log::Log;
 use self::op::{AwaitOp, Inbox, Op, Reply, Side};
 use self::transaction::roll_back;
@@ -71,7 +70,6 @@ pub(crate) struct Writer<'c> {
     waiters: Waiters,
     /// Taken from the buffer, not done yet.
     pending: VecDeque<Op>,
-    confirmer: Confirmer,
     /// The next due time of queues that are waited for, in the time of the file; a queue that is missing must be asked.
     dues: Dues,
     /// When ids or results are next to be forgotten; `None` for not before something is remembered.
@@ -111,7 +109,6 @@ impl<'c> Writer<'c> {
         Ok(Self {
             connection,
             sql: Statements::prepare(connection)?,
-            confirmer: Confirmer::new(Arc::clone(&post.log)),
             post,
             waiters: Waiters::default(),
             pending: VecDeque::new(),
@@ -144,7 +141,6 @@ impl<'c> Writer<'c> {
             }
         }
         self.publish();
-        self.confirmer.close();
         self.post.bell.close();
     }
 
@@ -265,18 +261,12 @@ impl<'c> Writer<'c> {
             || !round.queues.is_empty()
         {
             self.transaction(&mut round);
-            self.copy_log_back();
-        }
-        if !round.outcomes.is_empty() && self.waiters.await_outcomes() {
-            self.confirmer.wait(); // nobody is told of an outcome before the disk has it
         }
         self.outcomes(round.look, round.outcomes);
         self.awaits(round.awaits);
         self.expire();
-        if !round.hushes.is_empty() {
-            self.confirmer.wait(); // what was accepted is answered before the end
-            self.hush(round.hushes);
-        }
+        self.hush(round.hushes);
+        self.copy_log_back(); // when everybody has an answer
         self.listen();
     }
 

@@ -87,9 +87,8 @@ impl Desktop {
     }
 }
 
-/// An answer that is there or on its way: whether another thread gives it is not the question here.
-fn told<T>(answer: Answer<T>) -> Result<T> {
-    answer.blocking_recv().expect("an answer")
+fn told<T>(mut answer: Answer<T>) -> Result<T> {
+    answer.try_recv().expect("an answer")
 }
 
 fn unpacked(answer: Answer<Parcelled>) -> Vec<Delivery> {

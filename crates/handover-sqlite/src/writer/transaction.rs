@@ -1,7 +1,6 @@
-//! One transaction of the writer from BEGIN to COMMIT, and what is left when it fails.
+//! One transaction of the writer from BEGIN to the answers: what it has to wait for, and what is left when it fails.
 //!
-//! What is done inside it is in `group.rs`; what happens between the commit and the answers in `confirm.rs`; when there is
-//! something to do in `mod.rs`.
+//! What is done inside it is in `group.rs`; when there is something to do is in `mod.rs`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -171,8 +170,12 @@ impl Writer<'_> {
         }
         // The books before the answers: who is answered no longer counts as waiting.
         self.publish();
-        let busy = !self.pending.is_empty() || !self.post.ops.is_empty();
-        self.confirmer.answer(answers, committed.level == Durability::Synced, busy);
+        // The lock is free by now: other processes write while we wait for the disk.
+        let failed = match committed.level {
+            Durability::Synced => self.post.log.sync().err().map(unconfirmed),
+            _ => None,
+        };
+        answers.deliver(failed.as_ref().map_or(End::Committed, End::Unconfirmed));
         round.outcomes.extend(committed.outcomes);
         let changed = committed.queues.into_iter().filter(|queue| queue.changed);
         round.changed.extend(changed.map(|queue| queue.name));
@@ -188,6 +191,7 @@ impl Writer<'_> {
         // While other processes write, the copy is never complete, unless it holds them up for a moment.
         let mode = if pages < LOG_PAGES_MAX { "PASSIVE" } else { "RESTART" };
         patience::within(HOLD_UP_MAX, || self.checkpoint(mode));
+        self.post.log.has_pages(0); // until the next commit says
     }
 
     /// Copies the log back, as far as it can be. One that has holes on the disk must not be: a crash in the middle of the copy
@@ -244,7 +248,6 @@ impl Writer<'_> {
 
     /// After the disk failed: nothing is added to the log before all of it is on the disk.
     fn mend_log(&mut self) -> std::result::Result<(), Failed> {
-        self.confirmer.wait();
         // Tokens that were given may be among what the disk does not have: leave out more.
         self.post.who.leasing = Arc::default();
         self.sql.begin.execute([])?;
@@ -340,6 +343,13 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+/// What those are told whose work is in the file and perhaps not on the disk.
+fn unconfirmed(error: std::io::Error) -> Error {
+    let message = "what was asked is in the file, but the disk did not confirm it: a power failure could lose it; \
+                   look at the cause, and send again with the same ids";
+    Error::new(ErrorKind::Unavailable, message).broker(NAME).source(error)
 }
 
 /// After an error SQLite may have rolled back by itself, so that there is nothing to roll back.
