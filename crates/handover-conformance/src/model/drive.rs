@@ -31,7 +31,7 @@ pub(crate) struct Driver {
     ids: HashMap<Label, JobId>,
     messages: HashMap<JobId, (Label, Message)>,
     receipts: HashMap<Label, Vec<Receipt>>,
-    senders: BTreeMap<Label, Later<handover::Result<Sent>>>,
+    senders: BTreeMap<Label, (Q, Later<handover::Result<Sent>>)>,
     receiver: Option<Later<handover::Result<Vec<Delivery>>>>,
     _place: Place<dyn Broker>,
 }
@@ -112,13 +112,7 @@ impl Driver {
                 fates(broker.send(&self.queues[*queue], &batch, room).await)
             }
             Step::SendLater { queue, batch } => self.send_later(broker, *queue, batch).await,
-            Step::DropSend(label) => match self.senders.remove(label) {
-                None => Ok(None),
-                Some(send) => {
-                    send.cancel().await;
-                    Ok(Some(Answer::Done))
-                }
-            },
+            Step::DropSend(label) => self.drop_send(*label).await,
             Step::Receive { queues, max, lease, patient, .. } => {
                 let lease = if *lease == When::Soon { self.brief } else { self.long };
                 let ask = Ask::new(*max).lease(lease);
@@ -174,8 +168,19 @@ impl Driver {
             let answer = send.answer().await.map_err(|stop| format!("{stop:?}"))?;
             return fates(answer);
         }
-        self.senders.insert(label, send);
+        self.senders.insert(label, (queue, send));
         Ok(Some(Answer::Waits))
+    }
+
+    /// Drops a waiting send, and returns when it has been seen to be gone: nobody is told when a broker notices.
+    async fn drop_send(&mut self, label: Label) -> Result<Option<Answer>, Trouble> {
+        let Some((queue, send)) = self.senders.remove(&label) else { return Ok(None) };
+        let before = self.in_line(queue).await?;
+        send.cancel().await;
+        while before.is_some() && self.in_line(queue).await? == before {
+            tokio::task::yield_now().await;
+        }
+        Ok(Some(Answer::Done))
     }
 
     async fn in_line(&self, queue: Q) -> Result<Option<u64>, Trouble> {
@@ -268,7 +273,7 @@ impl Driver {
 
     /// What the waiting send that begins with this message was told, soon.
     pub(crate) async fn sender_told(&mut self, label: Label) -> Result<Answer, Trouble> {
-        let Some(mut send) = self.senders.remove(&label) else {
+        let Some((_, mut send)) = self.senders.remove(&label) else {
             return Err(format!("no send of m{label} waits"));
         };
         let answer = send.answer().await.map_err(|_| {
@@ -290,7 +295,7 @@ impl Driver {
 
     /// A call that was answered though it should wait.
     pub(crate) fn answered_too_early(&self) -> Option<String> {
-        let send = self.senders.iter().find(|(_, send)| send.is_answered());
+        let send = self.senders.iter().find(|(_, (_, send))| send.is_answered());
         if let Some((label, _)) = send {
             return Some(format!("the waiting send of m{label} was answered"));
         }
