@@ -23,11 +23,11 @@ use crate::sql::{Committed, Tx};
 const APART: Duration = Duration::from_secs(1);
 /// How often the sends that are left are tried again without the one that did not fit, before all of them fail.
 const SEND_TRIES: u32 = 8;
-/// When the log has this many pages (16 MiB), it is copied back. Less costs more copies of the pages that change all the time;
-/// more makes the pause longer that a copy is.
-const LOG_PAGES: u32 = 2000;
-/// When it has this many (64 MiB), others wait until that is done.
-const LOG_PAGES_MAX: u32 = 8000;
+/// When the log has this many pages (8 MiB), it is copied back. Less costs more copies of the pages that change all the time.
+/// More costs lone sends: a sync of a file that grows takes longer than of one that is written over.
+const LOG_PAGES: u32 = 1000;
+/// When it has this many (32 MiB), others wait until that is done.
+const LOG_PAGES_MAX: u32 = 4000;
 /// How long to wait for the others then; next time is soon.
 const HOLD_UP_MAX: Duration = Duration::from_millis(20);
 /// What makes room may use at most this many pages more than the file may have: 16 MiB.
