@@ -17,6 +17,8 @@ use crate::table::Table;
 
 /// How often work that takes long says where it is, where nobody watches a terminal.
 pub(crate) const PLAIN_EVERY: Duration = Duration::from_secs(10);
+/// The same while nothing is done.
+const PLAIN_IDLE: Duration = Duration::from_secs(60);
 
 /// The live lines, so that whatever else is printed goes above them.
 static LIVE: OnceLock<MultiProgress> = OnceLock::new();
@@ -147,8 +149,8 @@ impl Output {
             let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             LIVE.get_or_init(MultiProgress::new).add(bar)
         });
-        let said = Mutex::new((clock::now(), String::new()));
-        Live { bar, said, out: self }
+        let said = Said { at: clock::now(), done: 0, text: String::new(), pause: PLAIN_EVERY };
+        Live { bar, said: Mutex::new(said), out: self }
     }
 }
 
@@ -156,9 +158,18 @@ impl Output {
 #[derive(Debug)]
 pub(crate) struct Live {
     bar: Option<ProgressBar>,
-    /// Where there is no terminal: when the last line was logged, and which.
-    said: Mutex<(Instant, String)>,
+    said: Mutex<Said>,
     out: Output,
+}
+
+/// The last line in the log, where there is no terminal.
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    done: u64,
+    text: String,
+    /// Until the next look. It doubles while nothing is done: an idle worker neither wakes up nor fills a log for that.
+    pause: Duration,
 }
 
 impl Live {
@@ -170,9 +181,14 @@ impl Live {
             return;
         }
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if clock::now() - said.0 >= PLAIN_EVERY && said.1 != text {
+        if clock::now() - said.at < PLAIN_EVERY {
+            return;
+        }
+        said.pause = if done == said.done { (said.pause * 2).min(PLAIN_IDLE) } else { PLAIN_EVERY };
+        if said.text != text {
             tracing::info!("{text}");
-            *said = (clock::now(), text.to_owned());
+            (said.at, said.done) = (clock::now(), done);
+            text.clone_into(&mut said.text);
         }
     }
 
@@ -184,7 +200,10 @@ impl Live {
     /// How often it is worth setting: what a person sees as moving, or how often a line is logged. Oftener would wake an
     /// idle worker for nothing.
     pub(crate) fn every(&self) -> Duration {
-        if self.bar.is_some() { Duration::from_millis(100) } else { PLAIN_EVERY }
+        if self.bar.is_some() {
+            return Duration::from_millis(100);
+        }
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).pause
     }
 
     /// Draws until `work` has ended: calls `draw` as often as it is worth it, and not for work that ends before.
@@ -194,13 +213,11 @@ impl Live {
         mut draw: impl AsyncFnMut(&Self),
     ) -> T {
         let mut work = pin!(work);
-        let mut ticks = tokio::time::interval(self.every());
-        ticks.tick().await; // the first one comes at once
         loop {
             tokio::select! {
                 biased;
                 ended = &mut work => return ended,
-                _ = ticks.tick() => draw(self).await,
+                () = tokio::time::sleep(self.every()) => draw(self).await,
             }
         }
     }
