@@ -89,6 +89,7 @@ async fn attempt(shared: &Arc<Shared>, work: Work) -> Finished {
     let running = tokio::spawn(async move { run(given, body).await });
     shared.leases.over_at(&finished.receipt, latest(shared, &handler));
     let outcome = watch(shared, &context, &canceller, running, &handler).await;
+    shared.leases.attempted(&finished.receipt);
     shared.stats.end();
     let outcome = outcome.map(|outcome| fit(shared, outcome));
     let settle = outcome.as_ref().map(|outcome| {

@@ -44,7 +44,7 @@ struct Held {
     beat: Instant,
     /// When the lease ends, as far as this worker knows.
     ends: Instant,
-    /// When its attempt is over at the latest, by whatever the runtime does.
+    /// When its attempt is over at the latest, by whatever the runtime does; `None` before it begins and when it is over.
     latest: Option<Instant>,
     /// It is over: not extended any more, and let go when its handler has ended.
     lost: bool,
@@ -71,9 +71,7 @@ impl Table {
 
     /// Leaves to others what should have been over by now.
     fn lose_the_overdue(&mut self, now: Instant) {
-        let overdue = |held: &Held| {
-            !held.lost && !held.settling && held.latest.is_some_and(|latest| latest <= now)
-        };
+        let overdue = |held: &Held| !held.lost && held.latest.is_some_and(|latest| latest <= now);
         for (receipt, held) in self.held.iter_mut().filter(|(_, held)| overdue(held)) {
             tracing::error!(id = %receipt.id, "the attempt is long out of time and the runtime does not end it: do handlers block all its threads? its lease is not extended any more");
             held.lose();
@@ -120,7 +118,6 @@ impl Leases {
     pub(super) fn settling(&self, receipt: &Receipt) {
         if let Some(held) = self.table().held.get_mut(receipt) {
             held.settling = true;
-            held.latest = None;
         }
     }
 
@@ -135,6 +132,14 @@ impl Leases {
             if sooner {
                 self.changed.notify_one();
             }
+        }
+    }
+
+    /// Says that the attempt on this job is over. What is left, storing its result and settling it, may take longer than
+    /// the attempt was allowed to: its lease is extended for as long as that is tried.
+    pub(super) fn attempted(&self, receipt: &Receipt) {
+        if let Some(held) = self.table().held.get_mut(receipt) {
+            held.latest = None;
         }
     }
 
@@ -353,12 +358,12 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_being_settled_is_never_overdue() {
+    fn a_lease_whose_attempt_is_over_is_never_overdue_however_long_it_waits_to_be_settled() {
         let leases = Leases::new(LEASE);
         let now = clock::now();
         let (receipt, cancel) = held(&leases, now);
         leases.over_at(&receipt, now);
-        leases.settling(&receipt);
+        leases.attempted(&receipt);
         leases.table().lose_the_overdue(now + LEASE);
         assert_eq!(cancel.reason(), None);
     }

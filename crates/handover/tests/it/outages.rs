@@ -28,6 +28,23 @@ async fn a_result_store_that_is_away_for_a_while_costs_no_second_run() {
     assert_eq!((stats.done, stats.retried, stats.lost), (1, 0, 0));
 }
 
+/// In real time, because the heartbeat is a thread that no runtime's clock moves.
+#[tokio::test]
+async fn a_result_store_that_is_away_for_longer_than_an_attempt_may_take_costs_no_second_run() {
+    // Away for 1.2 s. The attempt may take 50 ms, twice the grace and a lease; then the lease runs on for at most one more.
+    let results = FailingResults::new(ErrorKind::Unavailable, 6);
+    let (backend, client) = on(&results).await;
+    let short = DOUBLE.timeout(Duration::from_millis(50));
+    let worker = Worker::new(&backend)
+        .lease(Duration::from_millis(500))
+        .grace(Duration::from_millis(10))
+        .handle(short, |_, n| async move { Ok(n * 2) });
+    let worker = worker.start().await.unwrap();
+    assert_eq!(client.send(DOUBLE, &21).await.unwrap().result().await.unwrap(), 42);
+    let stats = worker.stop().await.unwrap();
+    assert_eq!((stats.done, stats.retried, stats.lost), (1, 0, 0));
+}
+
 #[tokio::test]
 async fn a_result_store_that_stays_away_is_shown_and_a_stop_gives_the_job_back() {
     let results = FailingResults::new(ErrorKind::Unavailable, usize::MAX);
