@@ -2,8 +2,9 @@
 //!
 //! A job is certainly inside from the answer that it was stored, or from the answer that somebody has it, until the first
 //! question by which it can have been done, buried or removed. So many at one moment are more than the largest capacity
-//! that was declared up to that moment: a violation. The same with the parked ones and capacity plus overdraft; a parked job
-//! counts for the capacity from when somebody has it.
+//! that was declared up to that moment: a violation. The same with the parked ones and the largest capacity plus the largest
+//! overdraft, each of whichever declaration: a queue that was filled and then declared smaller still holds what it held,
+//! and its children park beside it. A parked job counts for the capacity from when somebody has it.
 //!
 //! Missed: jobs in calls that are under way or never answered, and what a kick brought back.
 
@@ -94,12 +95,14 @@ fn exceeded(court: &mut Court<'_>, queue: usize, flow: Flow, parked_too: bool) {
     let mut declared = court.model.queues[queue].declared.clone();
     declared.sort_by_key(|one| one.span.call.rank);
     let mut declared = declared.into_iter().peekable();
+    let (mut capacity, mut overdraft) = (0, 0);
     let mut bound: Option<(u64, Place)> = None;
     let mut worst: Option<(u64, u64, [Place; 2])> = None;
     for (rank, inside, place) in flow.rises() {
         while let Some(one) = declared.next_if(|one| one.span.call.rank <= rank) {
-            let more = if parked_too { one.overdraft } else { 0 };
-            let most = one.capacity.saturating_add(more);
+            capacity = one.capacity.max(capacity);
+            overdraft = if parked_too { one.overdraft.max(overdraft) } else { 0 };
+            let most = capacity.saturating_add(overdraft);
             if bound.is_none_or(|(bound, _)| bound < most) {
                 bound = Some((most, one.span.place()));
             }

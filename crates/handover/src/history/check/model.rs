@@ -82,11 +82,13 @@ pub(super) enum Fate {
     Unknown,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Sending {
     pub(super) span: Span,
     /// Its place in the batch.
     pub(super) index: usize,
+    pub(super) priority: u8,
+    pub(super) key: Option<String>,
     pub(super) delay_us: u64,
     pub(super) fate: Fate,
 }
@@ -133,11 +135,28 @@ impl Hold {
 pub(super) struct Job {
     pub(super) id: JobId,
     pub(super) queue: usize,
-    pub(super) priority: u8,
-    pub(super) key: Option<String>,
     pub(super) sends: Vec<Sending>,
     /// By token.
     pub(super) holds: BTreeMap<u64, Hold>,
+}
+
+impl Job {
+    /// The priority and key it has: those of the send that was accepted, or what all agree on that may have been. `None`
+    /// where nobody knows: these disagree, or the send that was accepted is not in the history.
+    pub(super) fn order(&self) -> Option<(u8, Option<&str>)> {
+        let stored = |send: &&Sending| matches!(send.fate, Fate::Stored | Fate::Parked);
+        let (priority, key) = match self.sends.iter().find(stored) {
+            Some(send) => (send.priority, &send.key),
+            None => {
+                let mut possible = self.sends.iter().filter(|send| send.fate == Fate::Unknown);
+                let first = possible.next()?;
+                let agrees =
+                    |send: &Sending| (send.priority, &send.key) == (first.priority, &first.key);
+                possible.all(agrees).then_some((first.priority, &first.key))?
+            }
+        };
+        Some((priority, key.as_deref()))
+    }
 }
 
 /// Something an operator did, or may have done.
@@ -315,11 +334,9 @@ impl Model {
         };
         for ((index, sent), fate) in jobs.iter().enumerate().zip(fates) {
             let job = self.job(queue, sent.id);
-            let job = &mut self.jobs[job];
-            if job.sends.is_empty() {
-                (job.priority, job.key) = (sent.priority, sent.key.clone());
-            }
-            job.sends.push(Sending { span, index, delay_us: sent.delay_us, fate });
+            let (priority, key) = (sent.priority, sent.key.clone());
+            let delay_us = sent.delay_us;
+            self.jobs[job].sends.push(Sending { span, index, priority, key, delay_us, fate });
         }
         Some(())
     }
@@ -359,7 +376,7 @@ impl Model {
         let index = *self.job_by_id.entry((queue, id)).or_insert(next);
         if index == next {
             let (sends, holds) = (Vec::new(), BTreeMap::new());
-            self.jobs.push(Job { id, queue, priority: 0, key: None, sends, holds });
+            self.jobs.push(Job { id, queue, sends, holds });
             self.queues[queue].jobs.push(index);
         }
         index

@@ -7,7 +7,8 @@
 //!   priority, or of the same and certainly accepted later. It is certainly ready from the answer that it was stored without
 //!   a delay, or given back at once, until the question of the next receive that got it or of a settlement; and within one
 //!   answer, by its place in it. Said only up to the first receive without an answer, because whoever asked that may hold
-//!   any job. Missed: what comes back when a lease runs out; jobs that were parked.
+//!   any job. Missed: what comes back when a lease runs out; jobs that were parked; jobs of which nobody knows the send that
+//!   was accepted, where those that may have been it disagree on priority and key.
 //! - **Overslept.** A receive came back empty although a job of its queues was certainly ready from before the question
 //!   until after the answer. Not said of queues that were ever paused, or are exclusive.
 
@@ -35,7 +36,7 @@ pub(super) fn judge(court: &mut Court<'_>) {
 fn keys(court: &mut Court<'_>, queue: usize) {
     let mut by_key: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for index in &court.model.queues[queue].jobs {
-        if let Some(key) = &court.model.jobs[*index].key {
+        if let Some((_, Some(key))) = court.model.jobs[*index].order() {
             by_key.entry(key).or_default().push(*index);
         }
     }
@@ -111,6 +112,7 @@ fn passed(court: &mut Court<'_>, ahead: usize, job: usize, given: &Grant, what: 
 #[derive(Debug, Clone, Copy)]
 struct Ready {
     job: usize,
+    priority: u8,
     from: u64,
     until: u64,
     /// The receive that ended it, and the job's place in its answer.
@@ -126,9 +128,8 @@ fn ready_times(
     let mut times = Vec::new();
     for index in &court.model.queues[queue].jobs {
         let (job, fact) = (&court.model.jobs[*index], &court.facts.jobs[*index]);
-        let Some(accepted) = fact.accepted.filter(|_| !fact.two_lives && job.key.is_none()) else {
-            continue;
-        };
+        let Some((priority, None)) = job.order() else { continue };
+        let Some(accepted) = fact.accepted.filter(|_| !fact.two_lives) else { continue };
         let at_once = job.sends.iter().all(|send| send.delay_us == 0);
         let mut starts = Vec::new();
         if let Some((span, _)) = accepted.by.filter(|_| accepted.placed && at_once) {
@@ -154,7 +155,7 @@ fn ready_times(
                 .and_then(|grant| taken.get(&(*index, grant.token)).copied());
             // A receive that waited may have had it before its sender knew that it was stored.
             if from < until {
-                times.push(Ready { job: *index, from, until, taken });
+                times.push(Ready { job: *index, priority, from, until, taken });
             }
         }
     }
@@ -217,9 +218,8 @@ struct ReadyNow(BTreeMap<(u8, u64, usize), Ready>);
 
 impl ReadyNow {
     fn step(&mut self, court: &Court<'_>, time: &Ready, comes: bool) {
-        let job = &court.model.jobs[time.job];
         let until = court.facts.jobs[time.job].accepted.map_or(u64::MAX, |one| one.until);
-        let key = (u8::MAX - job.priority, until, time.job);
+        let key = (u8::MAX - time.priority, until, time.job);
         if comes {
             self.0.insert(key, *time);
         } else {
@@ -230,9 +230,9 @@ impl ReadyNow {
 
 fn given(court: &mut Court<'_>, ready: &ReadyNow, index: usize, grant: &Grant) {
     let (model, facts) = (court.model, court.facts);
-    let (job, fact) = (&model.jobs[index], &facts.jobs[index]);
-    let Some(accepted) = fact.accepted else { return };
-    let urgency = u8::MAX - job.priority;
+    let Some(accepted) = facts.jobs[index].accepted else { return };
+    let Some((priority, _)) = model.jobs[index].order() else { return };
+    let urgency = u8::MAX - priority;
     // Ready before the question; or before this job was accepted, which was before it was given.
     let by = grant.span.call.rank.max(accepted.from);
     let more_urgent = ready.0.range(..(urgency, 0, 0)).take(LOOK);
@@ -245,8 +245,7 @@ fn given(court: &mut Court<'_>, ready: &ReadyNow, index: usize, grant: &Grant) {
             let other = facts.jobs[time.job].accepted;
             time.job != index
                 && time.from < by
-                && (model.jobs[time.job].priority > job.priority
-                    || other.is_some_and(|other| other.before(&accepted)))
+                && (time.priority > priority || other.is_some_and(|other| other.before(&accepted)))
         })
         .map(|time| time.job);
     if let Some(ahead) = ahead {
@@ -284,9 +283,10 @@ fn answers(court: &mut Court<'_>, queue: usize, times: &[Ready]) {
             else {
                 continue;
             };
-            let (one, other) = (&model.jobs[before], &model.jobs[job]);
-            let ahead = other.priority > one.priority
-                || (other.priority == one.priority && second.before(&first));
+            let one = &model.jobs[before];
+            let Some((priority, _)) = one.order() else { continue };
+            let ahead =
+                time.priority > priority || (time.priority == priority && second.before(&first));
             let grant = one.holds.get(&token).and_then(Hold::grant);
             if let Some(grant) =
                 grant.filter(|_| one.queue == queue && time.from < call.rank && ahead)

@@ -58,6 +58,28 @@ fn p1_more_parked_jobs_than_the_overdraft_break_the_bound() {
     script.breaks(Expect::running(), Kind::Bound, &[3, 9]);
 }
 
+#[test]
+fn p1_a_full_queue_that_is_declared_smaller_keeps_its_jobs_and_has_its_overdraft_beside_them() {
+    let mut script = Script::default();
+    let declare = |script: &mut Script, at: u64, capacity: u64, overdraft: u64| {
+        let queue = json!({"event": "declare", "queue": "q", "capacity": capacity,
+            "overdraft": overdraft, "exclusive": false, "remember_us": 0});
+        script.call('a', at, at + 1, queue, json!({"event": "declared"}));
+    };
+    declare(&mut script, 1, 10, 0);
+    script.send('a', (10, 20), &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    script.take('a', (30, 40), &[(1, 1, 1)]);
+    declare(&mut script, 50, 2, 5);
+    let parked = |script: &mut Script, at: u64, jobs: &[u8]| {
+        let told = json!({"event": "sent", "fates": vec!["parked"; jobs.len()]});
+        script.call('a', at, at + 1, sending(jobs, &json!({})), told);
+    };
+    parked(&mut script, 60, &[11, 12, 13, 14, 15]);
+    script.is_fine(Expect::running());
+    parked(&mut script, 70, &[16]);
+    script.breaks(Expect::running(), Kind::Bound, &[9, 13]);
+}
+
 // P2
 
 #[test]
@@ -379,6 +401,49 @@ fn p5_a_less_urgent_job_before_a_more_urgent_one_breaks_the_order() {
     script.send_with('a', (30, 40), &[2], &json!({"priority": 9}));
     script.take('a', (50, 60), &[(1, 1, 1)]);
     script.breaks(Expect::running(), Kind::Order, &[7, 9]);
+}
+
+#[test]
+fn p5_the_priority_and_key_of_a_job_are_those_of_the_send_that_was_accepted() {
+    let refused = json!({"event": "sent", "error": "full"});
+    let mut urgent = Script::new(10);
+    urgent.call('a', 10, 15, sending(&[1], &json!({"priority": 1})), refused.clone());
+    urgent.send('a', (20, 25), &[2]);
+    urgent.send_with('a', (30, 40), &[1], &json!({"priority": 9}));
+    urgent.take('a', (50, 60), &[(1, 1, 1)]);
+    urgent.is_fine(Expect::running());
+    let mut free = Script::new(10);
+    free.send_with('a', (10, 15), &[2], &json!({"key": "k"}));
+    free.call('a', 16, 17, sending(&[1], &json!({"key": "k"})), refused);
+    free.send('a', (20, 25), &[1]);
+    free.take('a', (30, 40), &[(2, 1, 1)]);
+    free.take('a', (50, 60), &[(1, 2, 1)]);
+    free.is_fine(Expect::running());
+}
+
+#[test]
+fn p5_nothing_is_said_of_a_job_whose_priority_or_key_nobody_knows() {
+    for (one, other) in [
+        (json!({"priority": 1}), json!({"priority": 9})),
+        (json!({"key": "a", "priority": 1}), json!({"priority": 1})),
+    ] {
+        let mut script = Script::new(10);
+        script.unanswered('b', 10, sending(&[1], &one));
+        script.unanswered('c', 11, sending(&[1], &other));
+        script.send('a', (20, 25), &[2]);
+        script.take('a', (30, 40), &[(1, 1, 1)]);
+        script.is_fine(Expect::running());
+    }
+}
+
+#[test]
+fn p5_sends_without_an_answer_that_agree_are_held_to_the_order() {
+    let mut script = Script::new(10);
+    script.unanswered('b', 10, sending(&[1], &json!({"priority": 1})));
+    script.unanswered('c', 11, sending(&[1], &json!({"priority": 1})));
+    script.send('a', (20, 25), &[2]);
+    script.take('a', (30, 40), &[(1, 1, 1)]);
+    script.breaks(Expect::running(), Kind::Order, &[9, 11]);
 }
 
 #[test]
