@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::harness::{Model, models_of, poll_once, spawn};
-use crate::ledger::{Item, note_sent, note_taken, recv, send, taking, took};
+use crate::ledger::{Item, note_sent, recv, send, taking};
 
 pub(crate) fn models() -> Vec<Model> {
     models_of(
@@ -29,10 +29,10 @@ fn cancelled_receive(capacity: usize) {
     {
         let (sender, receiver) = (Arc::clone(&sender), receiver.clone());
         spawn(move || {
-            taking(1);
+            let taking = taking(1, 1);
             let mut future = receiver.recv_async();
             if let Poll::Ready(outcome) = poll_once(&mut future) {
-                assert!(note_taken(1, outcome));
+                assert!(taking.ended(outcome));
                 assert!(send(&sender, 1, 0)); // for the other one
             }
         });
@@ -51,12 +51,12 @@ fn cancelled_batch(capacity: usize) {
     {
         let (sender, receiver) = (Arc::clone(&sender), receiver.clone());
         spawn(move || {
-            taking(2);
+            let mut taking = taking(1, 2);
             let mut batch = Vec::new();
             let outcome = poll_once(&mut receiver.recv_many_async(&mut batch, 2));
             assert_eq!(outcome.is_ready(), !batch.is_empty(), "nothing is taken and kept");
             for item in batch {
-                took(1, item);
+                taking.took(item);
                 assert!(send(&sender, 1, 0)); // for the other one
             }
         });
@@ -89,10 +89,10 @@ fn receive_times_out(capacity: usize) {
     {
         let (sender, receiver) = (Arc::clone(&sender), receiver.clone());
         spawn(move || {
-            taking(1);
+            let mut taking = taking(1, 1);
             match receiver.recv_timeout(Duration::from_secs(1)) {
                 Ok(item) => {
-                    took(1, item);
+                    taking.took(item);
                     assert!(send(&sender, 1, 0)); // for the other one
                 }
                 Err(error) => assert_eq!(error, RecvTimeoutError::Timeout),

@@ -4,7 +4,7 @@ use handover_buffer::monitor::Monitor;
 use std::sync::Arc;
 
 use crate::harness::{Model, models_of, spawn};
-use crate::ledger::{Item, note_sent, note_taken, taking};
+use crate::ledger::{Item, note_sent, taking};
 
 pub(crate) fn models() -> Vec<Model> {
     let mut models = Vec::new();
@@ -27,8 +27,8 @@ fn put(monitor: &Monitor<Item>, producer: usize, number: usize) -> bool {
 }
 
 fn take(monitor: &Monitor<Item>, consumer: usize) -> bool {
-    taking(1);
-    note_taken(consumer, monitor.take())
+    let taking = taking(consumer, 1);
+    taking.ended(monitor.take())
 }
 
 fn two_producers(capacity: usize) {

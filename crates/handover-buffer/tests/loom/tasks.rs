@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::harness::{Model, block_on, models_of, spawn};
-use crate::ledger::{note_taken, recv, recv_async, send, send_async, taking};
+use crate::ledger::{recv, recv_async, send, send_async, taking};
 
 pub(crate) fn models() -> Vec<Model> {
     let mut models = Vec::new();
@@ -95,12 +95,12 @@ fn task_to_two(capacity: usize) {
 fn new_waker(capacity: usize) {
     let (sender, receiver) = bounded(capacity);
     spawn(move || assert!(send(&sender, 0, 0)));
-    taking(1);
+    let taking = taking(0, 1);
     let mut future = pin!(receiver.recv_async());
     let early = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     let outcome = match early {
         Poll::Ready(outcome) => outcome,
         Poll::Pending => block_on(poll_fn(|context| future.as_mut().poll(context))),
     };
-    assert!(note_taken(0, outcome));
+    assert!(taking.ended(outcome));
 }

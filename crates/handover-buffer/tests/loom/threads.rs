@@ -37,7 +37,7 @@ fn two_producers(capacity: usize) {
     }
     assert!(recv(&receiver, 0));
     assert!(recv(&receiver, 0));
-    taking(1);
+    let _taking = taking(0, 1);
     assert_eq!(receiver.try_recv().unwrap_err(), TryRecvError::Empty);
     drop(sender);
 }

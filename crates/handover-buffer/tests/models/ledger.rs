@@ -42,8 +42,9 @@ struct Book {
     taken: BTreeMap<usize, Vec<Name>>,
     capacity: usize,
     sends_done: usize,
-    /// How many items the receives that have begun may have taken by now.
-    takes_begun: usize,
+    /// How many items may have been taken by now: by the receives that have ended those they took,
+    /// by those under way as many as they ask for.
+    taken_at_most: usize,
     /// Whether items may be left inside for the last receiver's drop.
     leftovers: bool,
 }
@@ -112,24 +113,48 @@ pub(crate) fn sent(name: Name, fate: Fate) {
         book.items.get_mut(&name).expect("made").fate = fate;
         if fate == Fate::Accepted {
             book.sends_done += 1;
-            let inside_at_least = book.sends_done.saturating_sub(book.takes_begun);
+            let inside_at_least = book.sends_done.saturating_sub(book.taken_at_most);
             assert!(inside_at_least <= book.capacity, "more inside than fits: {book:?}");
         }
     });
 }
 
-/// Notes that a receive of up to `count` items begins.
-pub(crate) fn taking(count: usize) {
-    book(|book| book.takes_begun += count);
+/// A receive under way, from before its first look to the note of what it took. Its end gives back
+/// what it asked for and did not take: without that the book would allow for items that nobody took,
+/// and see no overfull buffer.
+#[must_use = "the receive ends when this is dropped"]
+pub(crate) struct Taking {
+    consumer: usize,
+    left: usize,
 }
 
-/// Notes that a consumer has taken an item, and drops it.
-pub(crate) fn took(consumer: usize, item: Item) {
-    book(|book| {
-        book.items.get_mut(&item.0).expect("made").takes += 1;
-        book.taken.entry(consumer).or_default().push(item.0);
-    });
-    drop(item);
+/// Notes that a receive of up to `count` items begins.
+pub(crate) fn taking(consumer: usize, count: usize) -> Taking {
+    book(|book| book.taken_at_most += count);
+    Taking { consumer, left: count }
+}
+
+impl Taking {
+    /// Notes that an item was taken, and drops it.
+    pub(crate) fn took(&mut self, item: Item) {
+        self.left = self.left.checked_sub(1).expect("no more than was asked for");
+        book(|book| {
+            book.items.get_mut(&item.0).expect("made").takes += 1;
+            book.taken.entry(self.consumer).or_default().push(item.0);
+        });
+        drop(item);
+    }
+
+    /// Notes how a receive of one item ended; whether there was one.
+    pub(crate) fn ended(mut self, outcome: Result<Item, Closed>) -> bool {
+        outcome.map(|item| self.took(item)).is_ok()
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        book(|book| book.taken_at_most -= self.left);
+    }
 }
 
 /// Sends, and notes the outcome; whether the item was accepted.
@@ -161,27 +186,22 @@ pub(crate) fn note_sent(name: Name, outcome: Result<(), Item>) -> bool {
 
 /// Receives, and notes the outcome; whether there was an item.
 pub(crate) fn recv(receiver: &Receiver<Item>, consumer: usize) -> bool {
-    taking(1);
-    note_taken(consumer, receiver.recv())
+    let taking = taking(consumer, 1);
+    taking.ended(receiver.recv())
 }
 
 /// As [`recv`], from a task.
 pub(crate) async fn recv_async(receiver: &Receiver<Item>, consumer: usize) -> bool {
-    taking(1);
-    note_taken(consumer, receiver.recv_async().await)
-}
-
-/// Notes how a receive ended; whether there was an item.
-pub(crate) fn note_taken(consumer: usize, outcome: Result<Item, Closed>) -> bool {
-    outcome.map(|item| took(consumer, item)).is_ok()
+    let taking = taking(consumer, 1);
+    taking.ended(receiver.recv_async().await)
 }
 
 /// Receives a batch, and notes the outcome; how many items there were.
 pub(crate) fn recv_many(receiver: &Receiver<Item>, consumer: usize, max: usize) -> usize {
-    taking(max);
+    let mut taking = taking(consumer, max);
     let mut batch = Vec::new();
     let count = receiver.recv_many(&mut batch, max).unwrap_or(0);
     assert_eq!(count, batch.len());
-    batch.into_iter().for_each(|item| took(consumer, item));
+    batch.into_iter().for_each(|item| taking.took(item));
     count
 }

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::ledger::{self, Item, note_sent, note_taken, recv, recv_async, recv_many, send};
-use crate::ledger::{send_async, taking, took};
+use crate::ledger::{self, Item, note_sent, recv, recv_async, recv_many, send, send_async, taking};
 
 const PRODUCERS: usize = 3;
 const CONSUMERS: usize = 3;
@@ -147,10 +146,10 @@ fn mixed() {
 }
 
 async fn recv_many_async(receiver: &Receiver<Item>, consumer: usize) -> bool {
-    taking(2);
+    let mut taking = taking(consumer, 2);
     let mut batch = Vec::new();
     let more = receiver.recv_many_async(&mut batch, 2).await.is_ok();
-    batch.into_iter().for_each(|item| took(consumer, item));
+    batch.into_iter().for_each(|item| taking.took(item));
     more
 }
 
@@ -198,10 +197,10 @@ fn cancelled() {
             _ => task(async move {
                 loop {
                     let polls = thread_rng().gen_range(0..3);
-                    taking(1);
+                    let taking = taking(consumer, 1);
                     let future = pin!(receiver.recv_async());
                     let outcome = give_up_after(polls, future).await;
-                    if outcome.is_some_and(|outcome| !note_taken(consumer, outcome)) {
+                    if outcome.is_some_and(|outcome| !taking.ended(outcome)) {
                         break;
                     }
                 }
@@ -227,9 +226,9 @@ fn timeouts() {
             0 => receive_all(consumer, receiver),
             _ => thread(move || {
                 loop {
-                    taking(1);
+                    let mut taking = taking(consumer, 1);
                     match receiver.recv_timeout(TIMEOUT) {
-                        Ok(item) => took(consumer, item),
+                        Ok(item) => taking.took(item),
                         Err(RecvTimeoutError::Timeout) => {}
                         Err(RecvTimeoutError::Closed) => break,
                     }
@@ -266,10 +265,10 @@ fn monitor() {
         .map(|consumer| {
             let monitor = Arc::clone(&monitor);
             thread::spawn(move || {
-                while note_taken(consumer, {
-                    taking(1);
-                    monitor.take()
-                }) {}
+                while {
+                    let taking = taking(consumer, 1);
+                    taking.ended(monitor.take())
+                } {}
             })
         })
         .collect();
