@@ -10,7 +10,7 @@
 
 use handover_buffer::{Closed, Receiver, Sender};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which item of which producer.
 pub(crate) type Name = (usize, usize);
@@ -85,7 +85,8 @@ pub(crate) fn close() {
         assert!(fitting, "item {name:?} is received once if accepted, else never: {entry:?}");
     }
     for (consumer, names) in taken {
-        for producer in 0..names.len() {
+        let producers: BTreeSet<usize> = names.iter().map(|name| name.0).collect();
+        for producer in producers {
             let own = names.iter().filter(|name| name.0 == producer);
             assert!(own.is_sorted(), "consumer {consumer} saw {names:?} out of order");
         }
