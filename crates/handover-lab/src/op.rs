@@ -67,6 +67,8 @@ pub enum Op {
         /// What it takes.
         mutex: ObjectId,
     },
+    /// Wakes although nobody notified it, which std permits.
+    Wake(ObjectId),
     /// Wakes one who sleeps on the condition.
     NotifyOne(ObjectId),
     /// Wakes all who sleep on it.
@@ -99,9 +101,8 @@ impl Op {
             | Self::Update(id)
             | Self::Lock(id)
             | Self::Unlock(id) => Some(id),
-            Self::NotifyOne(id) | Self::NotifyAll(id) | Self::Acquire(id) | Self::Release(id) => {
-                Some(id)
-            }
+            Self::Wake(id) | Self::NotifyOne(id) | Self::NotifyAll(id) => Some(id),
+            Self::Acquire(id) | Self::Release(id) => Some(id),
             Self::Send(id) | Self::Receive(id) | Self::Close(id) => Some(id),
             Self::Wait { condvar, .. } | Self::Relock { condvar, .. } => Some(condvar),
             Self::Spawn(_) | Self::Join(_) | Self::Yield => None,
@@ -119,6 +120,7 @@ impl Op {
             Self::Unlock(_) => "unlocks",
             Self::Wait { .. } => "falls asleep on",
             Self::Relock { .. } => "goes on after",
+            Self::Wake(_) => "wakes unasked on",
             Self::NotifyOne(_) => "notifies one of",
             Self::NotifyAll(_) => "notifies all of",
             Self::Acquire(_) => "acquires",

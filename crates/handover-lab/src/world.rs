@@ -293,7 +293,10 @@ impl World {
             thread.yielded &= other == id;
         }
         if choice.wake == Wake::Spurious {
+            let Standing::Asleep { condvar, .. } = self.threads[id].standing else { return false };
             self.spurious_left -= 1;
+            self.now += 1;
+            self.note(Op::Wake(condvar), self.threads[id].place);
             self.wake(id);
             return false;
         }

@@ -45,8 +45,19 @@ impl<T: Debug> Mutex<T> {
 
     fn take_and_learn(&self) -> std::sync::MutexGuard<'_, T> {
         let held = self.take();
-        self.number.learns(&*held);
+        self.number.learns(&(&*held, self.is_poisoned()));
         held
+    }
+
+    /// Whether a thread has panicked while it held the mutex, and may have left its work half done. Unlike std's, `lock` does
+    /// not refuse because of it; ask while you hold the mutex, when the answer cannot change: it is no step of its own.
+    pub fn is_poisoned(&self) -> bool {
+        self.value.is_poisoned()
+    }
+
+    /// What was left half done is repaired.
+    pub fn clear_poison(&self) {
+        self.value.clear_poison();
     }
 }
 
@@ -69,7 +80,9 @@ impl<T: Debug> Drop for Guard<'_, T> {
         if let Some(world) = here::world() {
             let mut world = world.borrow_mut();
             if !world.abandoned {
-                world.unlock(id, format!("{:?}", *held), self.place);
+                let poisoned = self.mutex.is_poisoned() || std::thread::panicking();
+                let mark = if poisoned { " poisoned" } else { "" };
+                world.unlock(id, format!("{:?}{mark}", *held), self.place);
             }
         }
         drop(held);

@@ -3,6 +3,8 @@
 use crate::programs;
 use handover_lab::{Bounds, Choice, End, Exploration, Lane, Op, Wake, explore, replay};
 
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
 fn all(program: fn()) -> Exploration {
     let found = explore(program, Bounds::default());
     assert!(found.complete, "{found:?}");
@@ -82,6 +84,13 @@ fn a_wakeup_without_a_notification_is_a_choice_where_it_is_asked_for() {
     assert!(schedule.iter().any(|choice| choice.wake == Wake::Spurious));
     assert!(matches!(&end, End::Panicked { said, .. } if said.contains("not ready")));
     assert_eq!(replay(programs::trusts_a_wakeup, &schedule).unwrap().trace.end, Some(end));
+}
+
+#[test]
+fn a_mutex_is_poisoned_by_a_panic_of_its_holder_until_somebody_clears_it() {
+    let found = all(programs::poisoned);
+    assert_eq!((found.schedules, found.broken), (3, 0));
+    assert_eq!(handover_lab::record(programs::poisoned, LIMIT).end, Some(End::Well));
 }
 
 #[test]

@@ -28,6 +28,18 @@ step main              a                 b                 counter
 }
 
 #[test]
+fn a_wakeup_without_a_notification_is_a_row_of_its_own() {
+    let bounds = Bounds { spurious: 1, ..Bounds::default() };
+    let (schedule, _) = explore(programs::trusts_a_wakeup, bounds).shortest.unwrap();
+    let picture =
+        picture::of_replay("Spurious", &replay(programs::trusts_a_wakeup, &schedule).unwrap());
+    let waiter = &picture.lanes[1];
+    let woken = waiter.marks.iter().find(|mark| mark.text.contains("wakes unasked")).unwrap();
+    let asleep = waiter.segments.iter().find(|segment| segment.state == State::Asleep).unwrap();
+    assert_eq!(woken.at, asleep.to, "the row and the lane tell it at the same step");
+}
+
+#[test]
 fn lanes_are_bars_of_what_each_thread_is_doing() {
     let picture = broken("Two orders", programs::two_orders);
     let bars = "\

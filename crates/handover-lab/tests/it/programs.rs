@@ -2,6 +2,7 @@
 
 use handover_lab::sync::{Atomic, Buffer, Condvar, Mutex, Semaphore, Shared};
 use handover_lab::thread;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 /// Two threads add one each, by a read and a write.
@@ -77,6 +78,30 @@ pub(crate) fn trusts_a_wakeup() {
     *other.0.lock() = true;
     other.1.notify_one();
     waiter.join();
+}
+
+/// Panics with the mutex held; whoever comes later sees that it did.
+pub(crate) fn poisoned() {
+    let books = Arc::new(Mutex::new("books", 0));
+    let other = Arc::clone(&books);
+    let clerk = thread::spawn("clerk", move || {
+        let work = AssertUnwindSafe(|| {
+            *other.lock() = 1;
+            let mut held = other.lock();
+            *held = 2;
+            resume_unwind(Box::new("halfway"));
+        });
+        assert!(catch_unwind(work).is_err());
+    });
+    let held = books.lock();
+    assert_eq!(*held == 2, books.is_poisoned(), "poisoned by the panic and by nothing else");
+    drop(held);
+    clerk.join();
+    let held = books.lock();
+    assert!(books.is_poisoned());
+    books.clear_poison();
+    drop(held);
+    assert!(!books.is_poisoned());
 }
 
 #[derive(Debug)]
