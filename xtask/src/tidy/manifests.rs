@@ -2,7 +2,8 @@
 //! the lock file is committed.
 //!
 //! `buffer <- handover <- {sqlite, modules, …} <- cli`. No broker knows another, and the suite that
-//! judges brokers is linked into none.
+//! judges brokers is linked into none. Beside it, `lab <- lessons <- cli`: the lessons' engine links
+//! nothing of the product.
 
 use super::{Finding, Tree};
 use crate::workspace::{Dependency, Kind, Manifest};
@@ -11,6 +12,8 @@ const BUFFER: &str = "handover-buffer";
 const CORE: &str = "handover";
 const SUITE: &str = "handover-conformance";
 const CLI: &str = "handover-cli";
+const LAB: &str = "handover-lab";
+const LESSONS: &str = "handover-lessons";
 const BENCH: &str = "handover-bench";
 const BROKERS: [&str; 4] =
     ["handover-sqlite", "handover-postgres", "handover-redis", "handover-sqs"];
@@ -50,10 +53,11 @@ fn refusal(name: &str, dependency: &Dependency) -> Option<&'static str> {
     }
     let allowed: &[&str] = match name {
         "xtask" => return Some("the house's commands link none of the crates; start a program"),
-        BUFFER => &[],
+        BUFFER | LAB => &[],
         CORE => &[BUFFER],
+        LESSONS => &[LAB],
         SUITE => &[CORE],
-        CLI | "handover-server" | "handover-lab" | "handover-fuzz" | BENCH => return None,
+        CLI | "handover-server" | "handover-fuzz" | BENCH => return None,
         _ if dev => return None,
         _ => &[BUFFER, CORE],
     };
@@ -109,6 +113,8 @@ mod tests {
             ("handover-cli", "dependencies", "handover-sqlite"),
             ("handover-buffer", "dependencies", "tokio"),
             ("handover-bench", "dependencies", "handover-sqlite"),
+            ("handover-lessons", "dependencies", "handover-lab"),
+            ("handover-cli", "dependencies", "handover-lessons"),
         ] {
             assert_eq!(found(name, section, on), 0, "{name} {section} {on}");
         }
@@ -127,6 +133,9 @@ mod tests {
             ("handover-conformance", "dependencies", "handover-sqlite"),
             ("handover-modules", "dependencies", "handover-cli"),
             ("handover-sqlite", "dev-dependencies", "handover-bench"),
+            ("handover-lab", "dependencies", "handover-buffer"),
+            ("handover-lessons", "dependencies", "handover"),
+            ("handover", "dependencies", "handover-lessons"),
             ("xtask", "dependencies", "handover"),
         ] {
             assert_eq!(found(name, section, on), 1, "{name} {section} {on}");

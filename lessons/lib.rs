@@ -1,0 +1,140 @@
+//! The lessons: for each a question, programs that break, their repairs, and the place in handover where the repaired form is
+//! at work. One file a lesson, each to be read from top to bottom; this one says what a lesson is, and lists them.
+//!
+//! How a lesson is printed and explored is the command line's (`handover learn`), how a program is run step by step
+//! `handover-lab`'s.
+
+use handover_lab::Bounds;
+
+mod cpu;
+
+#[path = "04_condition.rs"]
+mod condition;
+#[path = "07_messages.rs"]
+mod messages;
+#[path = "06_monitor.rs"]
+mod monitor;
+#[path = "03_mutex.rs"]
+mod mutex;
+#[path = "02_race.rs"]
+mod race;
+#[path = "05_semaphore.rs"]
+mod semaphore;
+#[path = "01_threads.rs"]
+mod threads;
+
+/// Every lesson, in order.
+pub const LESSONS: [&Lesson; 7] = [
+    &threads::LESSON,
+    &race::LESSON,
+    &mutex::LESSON,
+    &condition::LESSON,
+    &semaphore::LESSON,
+    &monitor::LESSON,
+    &messages::LESSON,
+];
+
+/// A lesson.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Lesson {
+    /// Keeps its place for good: people and links know lessons by it.
+    pub number: u32,
+    /// One word for it.
+    pub name: &'static str,
+    /// What it shows, in one line of a list.
+    pub line: &'static str,
+    /// What the student is to ask; paragraphs with an empty line between.
+    pub question: &'static str,
+    /// In the order of telling: what breaks, then what repairs it.
+    pub programs: &'static [Program],
+    /// Measures something on real threads, where a schedule cannot show it.
+    pub measure: Option<fn() -> Vec<Measured>>,
+    /// Where handover uses the repaired form.
+    pub places: &'static [Place],
+}
+
+/// A program of a lesson.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Program {
+    /// Its name in the source, and on the command line.
+    pub name: &'static str,
+    /// Whether it is one that breaks.
+    pub wrong: bool,
+    /// What to look at.
+    pub says: &'static str,
+    /// The program.
+    pub run: fn(),
+    /// How many wake-ups without a notification an exploration permits in one schedule.
+    pub spurious: u32,
+    /// The file that it stands in.
+    file: &'static str,
+}
+
+/// Something measured just now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Measured {
+    /// What.
+    pub what: &'static str,
+    /// How much, with its unit.
+    pub value: String,
+}
+
+/// Where in handover the repaired form is at work.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Place {
+    /// The file, from the top of the repository.
+    pub file: &'static str,
+    /// Something to look for in it.
+    pub symbol: &'static str,
+    /// What it does there.
+    pub says: &'static str,
+}
+
+impl Lesson {
+    /// The first program that breaks, which is the one that a lesson begins with.
+    #[must_use]
+    pub fn wrong(&self) -> Option<&'static Program> {
+        self.programs.iter().find(|program| program.wrong)
+    }
+
+    /// The program of this name.
+    #[must_use]
+    pub fn program(&self, name: &str) -> Option<&'static Program> {
+        self.programs.iter().find(|program| program.name == name)
+    }
+}
+
+impl Program {
+    const fn wrong(name: &'static str, run: fn(), file: &'static str, says: &'static str) -> Self {
+        Self { name, wrong: true, says, run, spurious: 0, file }
+    }
+
+    const fn right(name: &'static str, run: fn(), file: &'static str, says: &'static str) -> Self {
+        Self { name, wrong: false, says, run, spurious: 0, file }
+    }
+
+    /// The same, explored with so many wake-ups that nobody asked for.
+    const fn spurious(mut self, spurious: u32) -> Self {
+        self.spurious = spurious;
+        self
+    }
+
+    /// Its source: what stands between its two marks in the file that was compiled.
+    #[must_use]
+    pub fn source(&self) -> &'static str {
+        let begin = format!("// begin: {}\n", self.name);
+        let end = format!("// end: {}\n", self.name);
+        let cut = self.file.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end));
+        cut.map_or("", |(source, _)| source.trim_end())
+    }
+
+    /// How far an exploration of it goes where nothing else is said.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        Bounds { spurious: self.spurious, ..Bounds::default() }
+    }
+}

@@ -1,0 +1,91 @@
+//! What every lesson promises: it breaks where it says so, it is proven where it says so, and what it shows and names exists.
+
+#![allow(clippy::unwrap_used, reason = "a test that unwraps shows where it failed")]
+
+use handover_lab::{End, explore, record, replay};
+use handover_lessons::{LESSONS, Lesson, Program};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+fn programs() -> impl Iterator<Item = (&'static Lesson, &'static Program)> {
+    LESSONS.into_iter().flat_map(|lesson| lesson.programs.iter().map(move |one| (lesson, one)))
+}
+
+#[test]
+fn lessons_are_numbered_and_named_once_each() {
+    let numbers: Vec<u32> = LESSONS.iter().map(|lesson| lesson.number).collect();
+    assert_eq!(numbers, (1..=7).collect::<Vec<_>>());
+    let names: BTreeSet<&str> = LESSONS.iter().map(|lesson| lesson.name).collect();
+    assert_eq!(names.len(), LESSONS.len());
+    for lesson in LESSONS {
+        let names: BTreeSet<&str> = lesson.programs.iter().map(|program| program.name).collect();
+        assert_eq!(names.len(), lesson.programs.len(), "{}", lesson.name);
+        assert!(lesson.line.chars().count() <= 62, "{} has a line too long", lesson.name);
+        assert!(lesson.wrong().is_some() && !lesson.places.is_empty(), "{}", lesson.name);
+    }
+}
+
+#[test]
+fn every_wrong_program_breaks_and_every_repair_is_proven() {
+    for (lesson, program) in programs() {
+        let found = explore(program.run, program.bounds());
+        assert!(found.complete, "{} {}: {found:?}", lesson.name, program.name);
+        assert_eq!(found.broken > 0, program.wrong, "{} {}", lesson.name, program.name);
+        if let Some((schedule, end)) = found.shortest {
+            let again = replay(program.run, &schedule).unwrap();
+            assert_eq!(again.trace.end, Some(end), "{} {}", lesson.name, program.name);
+        }
+    }
+}
+
+#[test]
+fn repairs_hold_on_real_threads_too() {
+    for (lesson, program) in programs().filter(|(_, program)| !program.wrong) {
+        let trace = record(program.run, Duration::from_secs(60));
+        assert_eq!(trace.end, Some(End::Well), "{} {}", lesson.name, program.name);
+    }
+}
+
+#[test]
+fn what_is_shown_is_what_runs_and_fits_a_terminal() {
+    for (lesson, program) in programs() {
+        let source = program.source();
+        let main = format!("fn {}() {{", program.name);
+        assert!(source.contains(&main), "{}: the source of {}", lesson.name, program.name);
+        assert!(source.lines().count() <= 60, "{} is too long to read", program.name);
+        let wide = source.lines().find(|line| line.chars().count() > 78);
+        assert_eq!(wide, None, "{} does not fit 80 columns", program.name);
+        let says = if program.wrong { "/// Wrong" } else { "/// Right" };
+        assert!(source.contains(says), "{} does not say that it is {says}", program.name);
+    }
+}
+
+#[test]
+fn threads_of_a_program_are_known_by_their_names() {
+    for (_, program) in programs() {
+        let threads = replay(program.run, &[]).unwrap().trace.threads;
+        let names: BTreeSet<&String> = threads.iter().collect();
+        assert_eq!(names.len(), threads.len(), "{}: {threads:?}", program.name);
+    }
+}
+
+#[test]
+fn the_places_in_handover_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for place in LESSONS.iter().flat_map(|lesson| lesson.places) {
+        let text = std::fs::read_to_string(root.join(place.file));
+        let text = text.unwrap_or_else(|error| panic!("{}: {error}", place.file));
+        assert!(text.contains(place.symbol), "{} has no {:?}", place.file, place.symbol);
+    }
+}
+
+#[test]
+fn what_is_measured_comes_with_its_unit() {
+    for measure in LESSONS.iter().filter_map(|lesson| lesson.measure) {
+        for measured in measure() {
+            let told = &measured.value;
+            assert!(told.contains("CPU time") || told.contains("not told"), "{measured:?}");
+        }
+    }
+}
