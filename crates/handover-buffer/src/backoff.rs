@@ -1,7 +1,7 @@
 //! How a thread waits for something that will happen soon, without going to sleep.
 //!
 //! What lives here: spinning and yielding, between two attempts at the ring ([`Backoff`]) and
-//! before going to sleep ([`Vigil`]). What does not: sleeping (`wait.rs`).
+//! before going to sleep ([`SpinWait`]). What does not: sleeping (`wait.rs`).
 
 use crate::sync;
 
@@ -41,7 +41,8 @@ impl Backoff {
     }
 }
 
-/// Longest first pause of a [`Vigil`], in turns of `sync::spin`: 0.6 to 3 us on processors of 2026.
+/// Longest first pause of a [`SpinWait`], in turns of `sync::spin`: 0.6 to 3 us on processors of
+/// 2026.
 const FIRST_TURNS_MAX: u32 = 64;
 /// Every further pause on the processor, in turns.
 const LATER_TURNS: u32 = 2;
@@ -59,12 +60,12 @@ const YIELDS: u32 = 16;
 /// and moves them at full speed. The price is paid by two who answer each other item by item through
 /// a large buffer: each answer waits for the pause. For those a small buffer is the right one.
 #[derive(Debug)]
-pub(crate) struct Vigil {
+pub(crate) struct SpinWait {
     first_turns: u32,
     pauses: u32,
 }
 
-impl Vigil {
+impl SpinWait {
     /// For a waiter at a buffer of `capacity` places.
     pub(crate) fn new(capacity: usize) -> Self {
         let eighth = u32::try_from(capacity / 8).unwrap_or(u32::MAX);
@@ -99,21 +100,21 @@ mod tests {
     #[test]
     fn staying_awake_ends_after_a_bounded_number_of_pauses() {
         for capacity in [1, 16, 1024, usize::MAX] {
-            let mut vigil = Vigil::new(capacity);
+            let mut spin_wait = SpinWait::new(capacity);
             let mut halves = 0;
             for _ in 0..GLANCES + YIELDS {
-                assert!(!vigil.is_over());
-                vigil.pause();
-                halves += u32::from(vigil.is_half_over());
+                assert!(!spin_wait.is_over());
+                spin_wait.pause();
+                halves += u32::from(spin_wait.is_half_over());
             }
-            assert!(vigil.is_over());
+            assert!(spin_wait.is_over());
             assert_eq!(halves, 1);
         }
     }
 
     #[test]
     fn the_first_pause_grows_with_the_buffer_up_to_a_limit() {
-        let turns = |capacity| Vigil::new(capacity).first_turns;
+        let turns = |capacity| SpinWait::new(capacity).first_turns;
         assert_eq!([turns(1), turns(16), turns(1024), turns(usize::MAX)], [1, 2, 64, 64]);
     }
 }

@@ -18,14 +18,14 @@ const GAPS_MIN: usize = 16;
 pub(crate) struct Line {
     /// Tickets are given once and never again; 2^64 of them do not run out.
     last_ticket: u64,
-    /// Sorted by ticket. The first and the last place are never gaps.
-    places: VecDeque<Place>,
-    /// How many places are not gaps.
+    /// Sorted by ticket. The first and the last entry are never gaps.
+    entries: VecDeque<Entry>,
+    /// How many entries are not gaps.
     waiting: usize,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Entry {
     ticket: u64,
     /// `None` is a gap: left by one who did not wait until it was first.
     waker: Option<Waker>,
@@ -46,25 +46,25 @@ impl Line {
     /// Enters at the place of `ticket`, which must not be in the line.
     pub(crate) fn enter(&mut self, ticket: u64, waker: Waker) {
         self.waiting += 1;
-        let place = Place { ticket, waker: Some(waker) };
-        if self.places.back().is_none_or(|last| last.ticket < ticket) {
-            self.places.push_back(place);
+        let entry = Entry { ticket, waker: Some(waker) };
+        if self.entries.back().is_none_or(|last| last.ticket < ticket) {
+            self.entries.push_back(entry);
             return;
         }
         match self.find(ticket) {
             Ok(gap) => {
-                debug_assert!(self.places[gap].waker.is_none(), "nobody enters twice");
-                self.places[gap] = place;
+                debug_assert!(self.entries[gap].waker.is_none(), "nobody enters twice");
+                self.entries[gap] = entry;
             }
             // An old ticket: in front of nearly all, so nearly nothing has to move.
-            Err(index) => self.places.insert(index, place),
+            Err(index) => self.entries.insert(index, entry),
         }
     }
 
     /// Leaves, and gives the waker back; `None` if `ticket` is not in the line.
     pub(crate) fn leave(&mut self, ticket: u64) -> Option<Waker> {
         let index = self.find(ticket).ok()?;
-        let waker = self.places[index].waker.take()?;
+        let waker = self.entries[index].waker.take()?;
         self.waiting -= 1;
         self.close_up();
         Some(waker)
@@ -72,8 +72,8 @@ impl Line {
 
     /// Takes out the one who came first.
     pub(crate) fn leave_first(&mut self) -> Option<Waker> {
-        let waker = self.places.pop_front()?.waker;
-        debug_assert!(waker.is_some(), "the first place is never a gap");
+        let waker = self.entries.pop_front()?.waker;
+        debug_assert!(waker.is_some(), "the first entry is never a gap");
         self.waiting -= 1;
         self.close_up();
         waker
@@ -82,27 +82,27 @@ impl Line {
     /// The waker of `ticket`, if it is in the line.
     pub(crate) fn waker(&mut self, ticket: u64) -> Option<&mut Waker> {
         let index = self.find(ticket).ok()?;
-        self.places[index].waker.as_mut()
+        self.entries[index].waker.as_mut()
     }
 
     fn find(&self, ticket: u64) -> Result<usize, usize> {
-        match self.places.front() {
+        match self.entries.front() {
             Some(first) if first.ticket == ticket => Ok(0),
-            _ => self.places.binary_search_by_key(&ticket, |place| place.ticket),
+            _ => self.entries.binary_search_by_key(&ticket, |entry| entry.ticket),
         }
     }
 
     /// Takes gaps away: those at both ends always, the others when there are too many.
     fn close_up(&mut self) {
-        while self.places.front().is_some_and(|place| place.waker.is_none()) {
-            self.places.pop_front();
+        while self.entries.front().is_some_and(|entry| entry.waker.is_none()) {
+            self.entries.pop_front();
         }
-        while self.places.back().is_some_and(|place| place.waker.is_none()) {
-            self.places.pop_back();
+        while self.entries.back().is_some_and(|entry| entry.waker.is_none()) {
+            self.entries.pop_back();
         }
-        let gaps = self.places.len() - self.waiting;
+        let gaps = self.entries.len() - self.waiting;
         if gaps > GAPS_MIN && gaps > self.waiting {
-            self.places.retain(|place| place.waker.is_some());
+            self.entries.retain(|entry| entry.waker.is_some());
         }
     }
 }
@@ -153,8 +153,8 @@ mod tests {
                 }
             }
             assert_eq!(line.len(), map.len());
-            assert!(line.places.len() <= 2 * map.len() + GAPS_MIN);
-            assert!(line.places.iter().map(|place| place.ticket).is_sorted());
+            assert!(line.entries.len() <= 2 * map.len() + GAPS_MIN);
+            assert!(line.entries.iter().map(|entry| entry.ticket).is_sorted());
         }
     }
 

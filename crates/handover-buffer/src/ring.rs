@@ -383,7 +383,7 @@ impl<T> Ring<T> {
 pub(crate) struct Room<'a, T>(&'a Ring<T>);
 
 impl<T> Wanted for Room<'_, T> {
-    fn most(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.0.capacity()
     }
 
@@ -408,7 +408,7 @@ impl<T> Wanted for Room<'_, T> {
 pub(crate) struct Items<'a, T>(&'a Ring<T>);
 
 impl<T> Wanted for Items<'_, T> {
-    fn most(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.0.capacity()
     }
 

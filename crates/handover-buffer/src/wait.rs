@@ -57,7 +57,7 @@
 use std::task::{Context, Wake, Waker};
 use std::time::Instant;
 
-use crate::backoff::Vigil;
+use crate::backoff::SpinWait;
 use crate::line::Line;
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{self, Arc, AtomicBool, AtomicUsize, Mutex, Padded, Thread, lock};
@@ -65,7 +65,7 @@ use crate::sync::{self, Arc, AtomicBool, AtomicUsize, Mutex, Padded, Thread, loc
 /// What a list of waiters waits for: room in a ring, or items.
 pub(crate) trait Wanted {
     /// How many there can be at most.
-    fn most(&self) -> usize;
+    fn capacity(&self) -> usize;
 
     /// A glance without any promise, for those who stay awake: cheap, and wrong now and then.
     fn in_sight(&self) -> bool;
@@ -226,11 +226,11 @@ impl WaitList {
                 return answer;
             }
             // Most waits end within a few microseconds, and sleeping costs more than that.
-            let mut vigil = Vigil::new(wanted.most());
-            while awake && !vigil.is_over() {
-                vigil.pause();
+            let mut spin_wait = SpinWait::new(wanted.capacity());
+            while awake && !spin_wait.is_over() {
+                spin_wait.pause();
                 // A glance does not see the end, so half-way through there is an attempt anyway.
-                if wanted.in_sight() || vigil.is_half_over() {
+                if wanted.in_sight() || spin_wait.is_half_over() {
                     state = match attempt(state) {
                         Ok(done) => return Ok(done),
                         Err(state) => state,
@@ -373,7 +373,7 @@ mod tests {
     struct Never<F>(F);
 
     impl<F: Fn()> Wanted for Never<F> {
-        fn most(&self) -> usize {
+        fn capacity(&self) -> usize {
             1
         }
 
