@@ -126,9 +126,10 @@ fn path_and_options<'a>(
     if path.contains('\0') {
         return Err(Failure::usage("a path has no zero byte").hint(hint));
     }
-    // A user name and password that were meant for a server would become the name of a file, and be shown as such.
-    let host = path.split('/').next().unwrap_or_default();
-    if rest.starts_with("//") && host.contains('@') {
+    // A user name and password that were meant for a server would become the name of a file or of an option, and be shown
+    // as such. Where they end nobody knows: a password may have slashes and question marks in it.
+    let for_a_server = rest.starts_with("//") && !rest.starts_with("///");
+    if query.contains('@') || (for_a_server && rest.contains('@')) {
         let shown = redacted(url);
         return Err(Failure::usage(format!(
             "{shown:?} is no path: a file has no user and password"
@@ -256,7 +257,17 @@ mod tests {
         ] {
             assert_eq!(redacted(url), shown);
         }
-        for url in ["nats://me:secret@h", "sqlite://me:secret@h/x.db", "file://me:secret@h"] {
+        for url in [
+            "nats://me:secret@h",
+            "sqlite://me:secret@h/x.db",
+            "file://me:secret@h",
+            "sqlite://me:secret/55@h/x.db",
+            "sqlite://me:pa?secret@h/x",
+            "sqlite://me:pa?durability=secret@h/x",
+            "file://me:pa/?secret@h/x",
+            "sqlite:///x.db?secret@h",
+            "sqlite:x.db?keep=secret@h",
+        ] {
             for failure in [broker(url).unwrap_err(), results(url).unwrap_err()] {
                 assert!(!failure.message.unwrap().contains("secret"), "{url}");
             }

@@ -59,5 +59,16 @@ mod tests {
             let shown = redacted(&format!("{scheme}user:pa55/w?rd@host{tail}"));
             prop_assert!(!shown.contains("pa55") && !shown.contains("w?rd") && shown.contains("@host"), "{}", shown);
         }
+
+        #[test]
+        fn no_message_shows_what_stands_before_an_at(scheme in "(sqlite|file|redis)", slashes in "/{2,3}", between in "[/?&=:]{0,2}", tail in "[a-z./?=&]{0,10}") {
+            let url = format!("{scheme}:{slashes}user:pa55{between}w0rd@host{tail}");
+            let path = slashes.len() > 2 && !between.contains('?');
+            let (broker, results) = (broker(&url), results(&url));
+            prop_assert!(path || (broker.is_err() && results.is_err()), "{}", url);
+            for message in [broker.err(), results.err()].into_iter().flatten().filter_map(|failure| failure.message) {
+                prop_assert!(!message.contains("pa55") && !message.contains("w0rd"), "{}", message);
+            }
+        }
     }
 }
