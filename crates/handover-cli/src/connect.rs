@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use handover::{Backend, BothResults, FileResultsOptions, ResultStore};
-use handover_sqlite::{Progress, Report, SqliteFile, SqliteOptions};
+use handover_sqlite::{Progress, SqliteFile, SqliteOptions};
 
-pub(crate) use handover_sqlite::Severity;
+pub(crate) use handover_sqlite::{Report, Severity};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
