@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use handover::{Caps, QueueName, Result, ResultCaps};
+use handover::{Caps, Error, ErrorKind, QueueName, Result, ResultCaps};
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use tokio::sync::{oneshot, watch};
 
 use crate::connect;
-use crate::error::{closed, from_sqlite};
+use crate::error::{NAME, closed, from_sqlite};
 use crate::file_time::FileTime;
 use crate::open::SqliteOptions;
 use crate::reader::Reader;
@@ -74,6 +74,7 @@ impl Shared {
         let (connection, time) = connect::writer(path, options)?;
         // The folder of the process may change, and two processes must find the same bell.
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let log = Arc::new(Log::open(&path).map_err(|error| no_log(&path, error))?);
         let (sender, ops) = handover_buffer::bounded(INBOX_OPS_MAX);
         let inbox = Arc::new(Inbox::new(sender));
         let counters = Arc::new(Counters::default());
@@ -85,7 +86,6 @@ impl Shared {
             results_keep_ms: ceil_ms(options.results_keep),
             leasing: Arc::default(),
         };
-        let log = Arc::new(Log::new(&path));
         let post = Post {
             ops,
             inbox: Arc::clone(&inbox),
@@ -264,16 +264,30 @@ fn start(
     Ok(thread)
 }
 
+fn no_log(path: &Path, error: std::io::Error) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the log of the database file cannot be opened; look at the cause",
+    )
+    .fact("path", path.display())
+    .broker(NAME)
+    .source(error)
+}
+
 /// Copies the log back as far as readers allow. The last connection of all processes removes it.
 fn close_file(connection: rusqlite::Connection, log: &Log) {
-    let copied = if log.is_distrusted() {
-        false
-    } else {
-        let copied = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        copied
-            .inspect_err(|error| tracing::warn!(%error, "the log could not be copied back"))
-            .is_ok()
-    };
+    // Who only looked has not mended what was in the log at the start. Where that is little, it is done now.
+    if log.is_distrusted() && !log.has_failed() && log.is_short() {
+        _ = mend(&connection, log); // told below
+    }
+    let copied = !log.is_distrusted()
+        && connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+            .inspect_err(|error| {
+                tracing::warn!(%error, "the log could not be copied back");
+                log.distrust();
+            })
+            .is_ok();
     if !copied {
         leave_log(&connection, log);
     }
@@ -282,14 +296,15 @@ fn close_file(connection: rusqlite::Connection, log: &Log) {
     }
 }
 
-/// The disk failed: leaves the log as it should be, for others may build on it. SQLite is not to copy it back by itself when
-/// the connection is closed, because nobody would hear that the disk failed again.
+/// Leaves a log that is distrusted. SQLite is not to copy it back by itself when the connection is closed: a log with a hole
+/// must not be, and nobody would hear that the disk failed again. After the disk failed for us, the log is left as it should
+/// be, for others may build on it; where we only looked, the next one to write does that.
 fn leave_log(connection: &rusqlite::Connection, log: &Log) {
-    let mended = connection
-        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-        .and_then(|_| connection.execute_batch("BEGIN IMMEDIATE"))
-        .map_err(|error| error.to_string())
-        .and_then(|()| log.mend().map_err(|error| error.to_string()));
+    let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    if !log.has_failed() {
+        return;
+    }
+    let mended = kept.map_err(|error| error.to_string()).and_then(|_| mend(connection, log));
     match mended {
         Ok(()) => tracing::info!("the next one to open the file copies the log back"),
         Err(error) => tracing::error!(
@@ -297,5 +312,11 @@ fn leave_log(connection: &rusqlite::Connection, log: &Log) {
             "the disk failed, and what was not answered as synced may be missing after a power failure"
         ),
     }
-    roll_back(connection);
+}
+
+fn mend(connection: &rusqlite::Connection, log: &Log) -> std::result::Result<(), String> {
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string())?;
+    let written = log.write_over().inspect_err(|_| log.distrust());
+    roll_back(connection); // it only held the lock
+    written.and_then(|()| log.sync_over()).map_err(|error| error.to_string())
 }

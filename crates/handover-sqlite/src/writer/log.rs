@@ -9,48 +9,69 @@
 //!
 //! A sync that failed is not tried again as if nothing had been: the system drops what it could not write and calls those
 //! pages clean. The log has a hole then, and nothing behind a hole is found after a power cut. So the log is distrusted, and
-//! before anything is added to it the whole of it is written once more over itself, and synced.
+//! before anything is added to it all that is in it is written once more over itself, and synced.
+//!
+//! The system tells of a failed sync once to each handle that was open by then. So each process has a handle from before it
+//! reads or writes anything, and distrusts what it finds in the log at that moment: whoever wrote that may have seen the disk
+//! fail, and be gone. It writes that over itself too, before it first writes or promises anything; one that only looks does so when it closes
+//! the file, and only where it is little.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// How much of the log is read and written back at once, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
 
+/// The system could not write what it had taken. The same number everywhere that has it.
+#[cfg(unix)]
+const EIO: i32 = 5;
+/// A log begins with a header of this many bytes: the size of a page at 8, the salt at 16.
+const HEADER_BYTES: u64 = 32;
+/// So does each page in it: the same salt at 8, or another one where the page is left from before the log was begun anew.
+const PAGE_HEADER_BYTES: u64 = 24;
+
 /// The log of one database file.
 #[derive(Debug)]
 pub(crate) struct Log {
     path: PathBuf,
-    /// Opened by the first sync. SQLite keeps the file for as long as a connection is open, and puts no lock on it that
-    /// closing this handle could drop.
-    file: OnceLock<File>,
-    /// Set by whoever sees the disk fail, cleared by the writer when it has mended the log.
+    /// SQLite keeps the file for as long as a connection is open, and puts no lock on it that closing this handle could drop.
+    file: File,
+    /// The disk has the name of the log.
+    named: AtomicBool,
+    /// Set at the start, and by whoever sees the disk fail; cleared by the writer when it has mended the log.
     distrusted: AtomicBool,
+    /// The disk was seen to fail since the log was last mended.
+    failed: AtomicBool,
     /// How many pages are in it. The writer's connection says so at each commit.
     pages: AtomicU32,
     /// How often it was synced.
     syncs: AtomicU64,
+    /// So many of the next syncs fail.
     #[cfg(test)]
-    pub(crate) next_fails: AtomicBool,
+    pub(crate) next_fail: AtomicU32,
 }
 
 impl Log {
-    /// The log of this database, by its full path.
-    pub(crate) fn new(database: &Path) -> Self {
+    /// The log of this database, by its full path. A connection must be open.
+    pub(crate) fn open(database: &Path) -> io::Result<Self> {
         let mut path = database.as_os_str().to_owned();
         path.push("-wal");
-        Self {
-            path: PathBuf::from(path),
-            file: OnceLock::new(),
-            distrusted: AtomicBool::new(false),
+        let path = PathBuf::from(path);
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let is_empty = file.metadata()?.len() == 0;
+        Ok(Self {
+            path,
+            file,
+            named: AtomicBool::new(false),
+            distrusted: AtomicBool::new(!is_empty),
+            failed: AtomicBool::new(false),
             pages: AtomicU32::new(0),
             syncs: AtomicU64::new(0),
             #[cfg(test)]
-            next_fails: AtomicBool::new(false),
-        }
+            next_fail: AtomicU32::new(0),
+        })
     }
 
     pub(crate) fn has_pages(&self, pages: i32) {
@@ -71,28 +92,29 @@ impl Log {
             return Err(io::Error::other("an earlier sync of the log failed"));
         }
         self.syncs.fetch_add(1, Ordering::Relaxed);
-        self.file().and_then(|file| self.sync_file(file)).inspect_err(|_| self.distrust())
+        self.sync_file().inspect_err(|_| self.distrust())
     }
 
-    fn sync_file(&self, file: &File) -> io::Result<()> {
+    fn sync_file(&self) -> io::Result<()> {
         #[cfg(test)]
-        if self.next_fails.swap(false, Ordering::AcqRel) {
+        if self
+            .next_fail
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1))
+            .is_ok()
+        {
             return Err(io::Error::other("the disk of a test"));
         }
-        file.sync_data()
-    }
-
-    fn file(&self) -> io::Result<&File> {
-        if let Some(file) = self.file.get() {
-            return Ok(file);
+        self.file.sync_data()?;
+        if !self.named.load(Ordering::Relaxed) {
+            sync_folder(&self.path)?;
+            self.named.store(true, Ordering::Relaxed);
         }
-        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
-        sync_folder(&self.path)?;
-        Ok(self.file.get_or_init(|| file))
+        Ok(())
     }
 
     /// The disk failed: what is in the log may not be what the system shows.
     pub(crate) fn distrust(&self) {
+        self.failed.store(true, Ordering::Release);
         self.distrusted.store(true, Ordering::Release);
     }
 
@@ -100,15 +122,28 @@ impl Log {
         self.distrusted.load(Ordering::Acquire)
     }
 
-    /// Writes the log over itself, so that the disk gets all of it again. To be called with the write lock of the database
-    /// held: nobody may add to the log meanwhile.
-    pub(crate) fn mend(&self) -> io::Result<()> {
-        let mut file = self.file()?;
+    /// Whether it is distrusted for more than what was in it at the start.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Whether it is so little that even a process that only looks may write it over itself.
+    pub(crate) fn is_short(&self) -> bool {
+        self.end().is_ok_and(|end| end <= PIECE_BYTES as u64)
+    }
+
+    /// The first half of mending: writes the log over itself, so that the disk gets all of it again. To be called with the
+    /// write lock of the database held: nobody may begin the log anew meanwhile.
+    pub(crate) fn write_over(&self) -> io::Result<()> {
+        let mut file = &self.file;
+        let end = self.end()?;
         let mut piece = vec![0; PIECE_BYTES];
         let mut at = 0;
-        loop {
+        while at < end {
             file.seek(SeekFrom::Start(at))?;
-            let length = file.read(&mut piece)?;
+            let wanted =
+                usize::try_from(end - at).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+            let length = file.read(&mut piece[..wanted])?;
             if length == 0 {
                 break;
             }
@@ -116,17 +151,54 @@ impl Log {
             file.write_all(&piece[..length])?;
             at += length as u64;
         }
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        self.sync_file(file)?;
+        Ok(())
+    }
+
+    /// The second half: syncs it, and trusts it again. The lock is not needed: what others add meanwhile is theirs to sync,
+    /// and if that fails, this handle hears of it too.
+    pub(crate) fn sync_over(&self) -> io::Result<()> {
+        self.sync_file().inspect_err(|_| self.distrust())?;
+        self.failed.store(false, Ordering::Release);
         self.distrusted.store(false, Ordering::Release);
         Ok(())
+    }
+
+    /// Where the last page ends that was written since the log was last begun anew. The file can be much longer.
+    fn end(&self) -> io::Result<u64> {
+        let mut file = &self.file;
+        let length = file.metadata()?.len();
+        let mut header = [0; 24];
+        if length < HEADER_BYTES {
+            return Ok(length);
+        }
+        file.seek(SeekFrom::Start(0))?;
+        file.read_exact(&mut header)?;
+        let (page, salt) =
+            (u32::from_be_bytes([header[8], header[9], header[10], header[11]]), &header[16..]);
+        let mut page_header = [0; 16];
+        let (mut end, mut at) = (HEADER_BYTES, HEADER_BYTES);
+        // To the end of the file: a hole is no end.
+        while at + PAGE_HEADER_BYTES <= length {
+            file.seek(SeekFrom::Start(at))?;
+            file.read_exact(&mut page_header)?;
+            at += PAGE_HEADER_BYTES + u64::from(page);
+            if page_header[8..] == *salt {
+                end = at;
+            }
+        }
+        Ok(end)
     }
 }
 
 /// Makes the disk have the name of a new log. SQLite does that with its own first sync of the file, which may be long after.
+/// Not every folder can be opened or synced, and such a one is none the worse for it: only a disk that fails counts.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    let folder = path.parent().and_then(|folder| File::open(folder).ok());
+    match folder.map_or(Ok(()), |folder| folder.sync_all()) {
+        Err(error) if error.raw_os_error() == Some(EIO) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Elsewhere a folder cannot be synced, nor needs to be.
@@ -139,28 +211,64 @@ fn sync_folder(_: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_log_whose_sync_failed_confirms_nothing_until_it_was_mended() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("a.db");
-        let bytes: Vec<u8> = (0..3 * PIECE_BYTES + 5).map(|n| n.to_le_bytes()[0]).collect();
-        std::fs::write(folder.path().join("a.db-wal"), &bytes).unwrap();
-        let log = Log::new(&database);
-        log.sync().unwrap();
-        log.next_fails.store(true, Ordering::Release);
-        log.sync().unwrap_err();
-        log.sync().unwrap_err();
-        log.next_fails.store(true, Ordering::Release);
-        log.mend().unwrap_err();
-        log.sync().unwrap_err();
-        log.mend().unwrap();
-        log.sync().unwrap();
-        assert_eq!(std::fs::read(folder.path().join("a.db-wal")).unwrap(), bytes);
+    /// A log with this many pages of 8 bytes in a file that has room for more.
+    fn write_log(path: &Path, pages: usize) -> Vec<u8> {
+        let page = |salt: u8| [&[0; 8], &[salt; 8][..], &[0; 8], &[1; 8]].concat();
+        let header = [&[0; 8], &8_u32.to_be_bytes()[..], &[0; 4], &[7; 8], &[0; 8]].concat();
+        let old = vec![page(6); 100];
+        let mut bytes = [header, vec![page(7); pages].concat(), old.concat()].concat();
+        bytes.push(0);
+        std::fs::write(path, &bytes).unwrap();
+        bytes
     }
 
     #[test]
-    fn a_log_that_is_not_there_confirms_nothing() {
+    fn a_log_whose_sync_failed_confirms_nothing_until_it_was_mended() {
         let folder = tempfile::tempdir().unwrap();
-        Log::new(&folder.path().join("a.db")).sync().unwrap_err();
+        let path = folder.path().join("a.db-wal");
+        std::fs::write(&path, []).unwrap();
+        let log = Log::open(&folder.path().join("a.db")).unwrap();
+        let bytes = write_log(&path, PIECE_BYTES / 16);
+        log.sync().unwrap();
+        log.next_fail.store(1, Ordering::Release);
+        log.sync().unwrap_err();
+        log.sync().unwrap_err();
+        log.write_over().unwrap();
+        log.next_fail.store(1, Ordering::Release);
+        log.sync_over().unwrap_err();
+        log.sync().unwrap_err();
+        log.sync_over().unwrap();
+        log.sync().unwrap();
+        assert_eq!(std::fs::read(path).unwrap(), bytes);
+    }
+
+    #[test]
+    fn what_is_in_the_log_before_this_process_came_is_not_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        write_log(&folder.path().join("a.db-wal"), 1);
+        let log = Log::open(&folder.path().join("a.db")).unwrap();
+        log.sync().unwrap_err();
+        assert!(log.is_distrusted() && !log.has_failed());
+    }
+
+    #[test]
+    fn only_what_was_written_since_the_log_was_begun_anew_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db-wal");
+        for (pages, end) in [(0, 32), (3, 32 + 3 * 32)] {
+            write_log(&path, pages);
+            assert_eq!(Log::open(&folder.path().join("a.db")).unwrap().end().unwrap(), end);
+        }
+        // What the disk lost reads as zeros.
+        let mut bytes = write_log(&path, 3);
+        bytes[32..64].fill(0);
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(Log::open(&folder.path().join("a.db")).unwrap().end().unwrap(), 32 + 3 * 32);
+    }
+
+    #[test]
+    fn a_log_that_is_not_there_cannot_be_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        Log::open(&folder.path().join("a.db")).unwrap_err();
     }
 }

@@ -54,7 +54,7 @@ impl Desktop {
                 leasing: Arc::default(),
             },
             bell: Bell::new(&self.folder.path().join("handover.db")),
-            log: Arc::new(Log::new(&self.folder.path().join("handover.db"))),
+            log: Arc::new(Log::open(&self.folder.path().join("handover.db")).unwrap()),
         };
         Writer::new(connection, post).unwrap()
     }
@@ -391,19 +391,39 @@ fn a_commit_that_the_disk_does_not_confirm_is_not_told_as_nothing_stored() {
     desk.declare(&mut writer, 10);
     let once = messages(1);
     let log = Arc::clone(&writer.post.log);
-    let mut send = |fails| {
-        log.next_fails.store(fails, std::sync::atomic::Ordering::Release);
+    let mut send = |fail| {
+        log.next_fail.store(fail, std::sync::atomic::Ordering::Release);
         let (send, sent) = desk.send(&once, Duration::ZERO);
         writer.group(vec![send]);
         told(sent)
     };
-    let error = send(true).unwrap_err();
+    let error = send(1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("did not confirm"), "{error}");
+    assert!(!log.is_distrusted(), "it is mended at once");
     // Nothing is added to a log that may have a hole.
-    let error = send(true).unwrap_err();
+    send(3).unwrap_err();
+    let error = send(1).unwrap_err();
     assert!(error.to_string().contains("fails again"), "{error}");
-    assert_eq!(send(false).unwrap().fates, [handover::Fate::Duplicate]);
+    assert_eq!(send(0).unwrap().fates, [handover::Fate::Duplicate]);
+}
+
+#[test]
+fn a_process_adds_nothing_to_the_log_of_another_before_it_has_written_that_over_itself() {
+    let desk = Desktop::new();
+    let theirs = desk.connect();
+    desk.declare(&mut desk.writer(&theirs), 10);
+    // They saw the disk fail and are quiet, or gone: nobody tells us.
+    let ours = desk.connect();
+    let mut us = desk.writer(&ours);
+    us.post.log.next_fail.store(1, std::sync::atomic::Ordering::Release);
+    for is_stored in [false, true] {
+        let (send, sent) = desk.send(&messages(1), Duration::ZERO);
+        us.group(vec![send]);
+        assert_eq!(told(sent).is_ok(), is_stored);
+        let depth: i64 = theirs.query_row("SELECT ready FROM queue", [], |row| row.get(0)).unwrap();
+        assert_eq!(depth, i64::from(is_stored));
+    }
 }
 
 #[test]

@@ -176,6 +176,7 @@ impl Writer<'_> {
             _ => None,
         };
         answers.deliver(failed.as_ref().map_or(End::Committed, End::Unconfirmed));
+        self.mend_at_once();
         round.outcomes.extend(committed.outcomes);
         let changed = committed.queues.into_iter().filter(|queue| queue.changed);
         round.changed.extend(changed.map(|queue| queue.name));
@@ -191,6 +192,7 @@ impl Writer<'_> {
         // While other processes write, the copy is never complete, unless it holds them up for a moment.
         let mode = if pages < LOG_PAGES_MAX { "PASSIVE" } else { "RESTART" };
         patience::within(HOLD_UP_MAX, || self.checkpoint(mode));
+        self.mend_at_once();
         self.post.log.has_pages(0); // until the next commit says
     }
 
@@ -246,14 +248,23 @@ impl Writer<'_> {
         Ok(committed)
     }
 
-    /// After the disk failed: nothing is added to the log before all of it is on the disk.
+    /// After the disk failed, not with the next work, which may be long after. If it fails again, that work is told.
+    fn mend_at_once(&mut self) {
+        if self.post.log.has_failed()
+            && let Err(failed) = self.mend_log()
+        {
+            tracing::warn!(error = %failed.error, "the log could not be mended");
+        }
+    }
+
+    /// At the start and after the disk failed: nothing is added to the log before all of it is on the disk.
     fn mend_log(&mut self) -> std::result::Result<(), Failed> {
         // Tokens that were given may be among what the disk does not have: leave out more.
         self.post.who.leasing = Arc::default();
         self.sql.begin.execute([])?;
-        let mended = self.post.log.mend();
+        let written = self.post.log.write_over().inspect_err(|_| self.post.log.distrust());
         roll_back(self.connection); // it only held the lock
-        mended.map_err(|error| {
+        written.and_then(|()| self.post.log.sync_over()).map_err(|error| {
             let message =
                 "the disk under the database file failed, and fails again; look at the cause";
             let error = Error::new(ErrorKind::Unavailable, message).broker(NAME).source(error);
