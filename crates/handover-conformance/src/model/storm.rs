@@ -214,8 +214,15 @@ async fn operate(
     }
 }
 
-/// Everybody at once, then what must hold.
+/// Everybody at once, then what must hold. Whatever fails says the seed.
 pub(crate) async fn storm(b: &Bench, seed: u64, total: u64) -> Outcome {
+    blow(b, seed, total).await.map_err(|stop| match stop {
+        Stop::Failed(what) => Stop::Failed(format!("with HANDOVER_SEED={seed}: {what}")),
+        ignored @ Stop::Ignored(_) => ignored,
+    })
+}
+
+async fn blow(b: &Bench, seed: u64, total: u64) -> Outcome {
     let mut settings = QueueSettings::with_capacity(CAPACITY);
     settings.overdraft = OVERDRAFT;
     let queue = b.declare("storm", &settings).await?;
@@ -246,7 +253,7 @@ pub(crate) async fn storm(b: &Bench, seed: u64, total: u64) -> Outcome {
     over.notify_one();
     operator.await.map_err(|crash| Stop::failed(format_args!("a client crashed: {crash}")))??;
     finish(b, &storm).await?;
-    judge(b, &storm, seed).await
+    judge(b, &storm).await
 }
 
 async fn all(mut clients: JoinSet<Outcome>) -> Outcome {
@@ -280,30 +287,29 @@ async fn finish(b: &Bench, storm: &Storm) -> Outcome {
     Err(Stop::failed("the queue does not become empty"))
 }
 
-async fn judge(b: &Bench, storm: &Storm, seed: u64) -> Outcome {
-    let with = format!("with HANDOVER_SEED={seed}");
+async fn judge(b: &Bench, storm: &Storm) -> Outcome {
     {
         let ledger = storm.ledger();
-        same(format!("what went wrong, {with}"), &ledger.wrong, &Vec::<String>::new())?;
+        same("what went wrong", &ledger.wrong, &Vec::<String>::new())?;
         let lost: Vec<_> = ledger.accepted.difference(&ledger.done).collect();
-        same(format!("accepted and never done, {with}"), lost, Vec::<&JobId>::new())?;
+        same("accepted and never done", lost, Vec::<&JobId>::new())?;
         let foreign: Vec<_> = ledger
             .done
             .iter()
             .filter(|id| !ledger.accepted.contains(id) && !ledger.unclear.contains(id))
             .collect();
-        same(format!("done and never accepted, {with}"), foreign, Vec::<&JobId>::new())?;
+        same("done and never accepted", foreign, Vec::<&JobId>::new())?;
         for (key, done) in &ledger.finished {
-            holds(format!("key {key} in order, {with}: {done:?}"), done.is_sorted())?;
+            holds(format!("key {key} in order: {done:?}"), done.is_sorted())?;
         }
     }
     if b.broker.inspect().is_some() {
         let info = b.info(&storm.queue).await?;
         let most = info.depth_max;
-        holds(format!("{most} unsettled at most, capacity {CAPACITY}, {with}"), most <= CAPACITY)?;
-        same(format!("what is left, {with}"), (info.depth(), info.parked, info.buried), (0, 0, 0))?;
-        same(format!("in line, {with}"), info.senders_waiting, 0)?;
-        same(format!("done, {with}"), info.done, info.accepted)?;
+        holds(format!("{most} unsettled at most, capacity {CAPACITY}"), most <= CAPACITY)?;
+        same("what is left", (info.depth(), info.parked, info.buried), (0, 0, 0))?;
+        same("in line", info.senders_waiting, 0)?;
+        same("done", info.done, info.accepted)?;
     }
     Ok(())
 }

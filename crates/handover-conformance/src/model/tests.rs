@@ -12,7 +12,7 @@ use super::contract::{Model, Rules};
 use super::step::{Answer, Claim, Draft, End, Forged, Got, Lease, QUEUES, Step, When};
 use super::worlds::Worlds;
 use super::{Plan, rounds};
-use crate::case::Stop;
+use crate::case::{Stop, Verdict};
 use crate::harness::{Harness, Place};
 
 fn worlds(capacity: u64, overdraft: u64) -> Worlds {
@@ -255,4 +255,11 @@ async fn the_seed_repeats_the_round() {
     let (_, after) = text.split_once("with seed ").unwrap();
     let seed = after.split(',').next().unwrap().parse().unwrap();
     assert_eq!(failure(seed).await.lines().next(), text.lines().next());
+}
+
+#[test]
+fn a_storm_that_goes_wrong_is_told_with_its_seed() {
+    let verdicts = crate::verdicts(Burning, |name| name.contains("what_many_clients_do_at_once"));
+    let [(_, Verdict::Failed(text))] = &verdicts[..] else { panic!("{verdicts:?}") };
+    assert!(text.contains("with HANDOVER_SEED="), "{text}");
 }
