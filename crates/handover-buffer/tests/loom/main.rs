@@ -68,7 +68,7 @@ fn main() {} // Only with `--cfg loom` does the crate use loom's primitives.
 #[cfg(loom)]
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
-    let long = std::env::var_os("HANDOVER_LONG").is_some();
+    let long = std::env::var("HANDOVER_LONG").is_ok_and(|long| !matches!(&*long, "" | "0"));
     let models = [threads::models, closing::models, tasks::models, cancel::models, monitor::models];
     let trials = models
         .into_iter()

@@ -35,7 +35,7 @@ fn main() {
         Ok(text) => text.parse().expect("HANDOVER_SEED is a whole number, as printed"),
         Err(_) => fastrand::u64(..),
     };
-    let long = std::env::var_os("HANDOVER_LONG").is_some();
+    let long = std::env::var("HANDOVER_LONG").is_ok_and(|long| !matches!(&*long, "" | "0"));
     println!("seed {seed}; to replay: HANDOVER_SEED={seed}");
     libtest_mimic::run(&arguments, cases::trials(seed, long)).exit();
 }

@@ -30,7 +30,7 @@ fn seed() -> Result<(Option<u64>, bool), Stop> {
         })?),
         Err(_) => None,
     };
-    Ok((seed, std::env::var("HANDOVER_LONG").is_ok_and(|long| long != "0")))
+    Ok((seed, std::env::var("HANDOVER_LONG").is_ok_and(|long| !matches!(&*long, "" | "0"))))
 }
 
 async fn random_steps_are_answered_as_the_model_says(b: &Bench) -> Outcome {
