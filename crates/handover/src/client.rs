@@ -13,7 +13,7 @@ use crate::backend::Backend;
 use crate::broker::BrokerExt;
 use crate::caps::Dedup;
 use crate::clock;
-use crate::delivery::{Receipt, Room, Sent};
+use crate::delivery::{Receipt, Room, Sent, Settle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::JobId;
 use crate::message::{Message, Priority, QueueName};
@@ -142,12 +142,13 @@ impl Client {
     }
 
     /// Gives a job up: it is buried with this reason, its handler is cancelled where it runs, and whoever waits for its result
-    /// learns of it. False where there is no such job: it is done, or was never sent.
+    /// learns of it. Of the reason as much is kept as [`Settle::cut_reason`] leaves, here and there. False where there is no such job: it is done, or was never sent.
     ///
     /// # Errors
     /// `Unsupported` where the broker cannot be steered, `Unavailable`, `Closed`.
     pub async fn cancel(&self, id: JobId, reason: &str) -> Result<bool> {
         let broker = &self.backend.broker;
+        let reason = Settle::cut_reason(reason);
         if !broker.operator()?.cancel(id, reason.to_owned()).await? {
             return Ok(false);
         }

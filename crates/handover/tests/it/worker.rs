@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use handover::{
     Backend, BrokerExt, CancelReason, Client, Context, ErrorKind, Failure, JobError, JobState,
-    Outcome, QueueSettings, RetryPolicy, Status, Task, Worker,
+    Outcome, QueueSettings, RetryPolicy, Settle, Status, Task, Worker,
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -156,6 +156,18 @@ async fn a_cancelled_job_cancels_its_handler_and_is_not_settled_by_it() {
         (stored.state, stored.reason.as_deref()),
         (JobState::Buried, Some("not wanted any more"))
     );
+}
+
+#[tokio::test]
+async fn a_long_reason_of_a_cancel_is_cut_alike_in_the_queue_and_in_the_result() {
+    let (backend, client) = place(8).await;
+    let job = client.send(DOUBLE, &7).await.unwrap();
+    let reason = "ä".repeat(5 * 1024);
+    assert!(client.cancel(job.id(), &reason).await.unwrap());
+    let stored = backend.broker.inspector().unwrap().job(job.id()).await.unwrap().unwrap();
+    let record = backend.results.get(job.id()).await.unwrap().unwrap();
+    assert_eq!(stored.reason.as_deref(), Some(Settle::cut_reason(&reason)));
+    assert_eq!(record.reason, stored.reason);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
