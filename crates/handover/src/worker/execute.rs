@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use super::cancel::CancelReason;
 use super::context::Context;
 use super::fetch::Work;
-use super::handler::Handler;
+use super::handler::{self, Handler};
 use super::{Phase, Shared};
 use crate::caps::Caps;
 use crate::clock;
@@ -225,16 +225,10 @@ pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
 
 /// An outcome that the result store can keep.
 fn fit(shared: &Shared, outcome: Outcome) -> Outcome {
-    let output_bytes_max = shared.backend.results.caps().output_bytes_max;
+    let bytes_max = shared.backend.results.caps().output_bytes_max;
     match outcome {
-        Outcome::Done { output: Some(output) } if output.len() > output_bytes_max => {
-            Outcome::Bury {
-                reason: format!(
-                    "the result is too large for the result store: {} bytes of at most {output_bytes_max}; store it \
-                 elsewhere and return where it is",
-                    output.len()
-                ),
-            }
+        Outcome::Done { output: Some(output) } if output.len() > bytes_max => {
+            handler::too_large(&format!("{} bytes of at most {bytes_max}", output.len()))
         }
         other => other,
     }

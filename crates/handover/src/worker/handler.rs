@@ -107,15 +107,20 @@ fn outcome<R: Serialize>(
 ) -> Outcome {
     match result.map(|value| json::within(&value, output_bytes_max)) {
         Ok(Ok(output)) => Outcome::Done { output: Some(output) },
-        Ok(Err(why @ json::Refused::TooLong { .. })) => Outcome::Bury {
-            reason: format!(
-                "the result is too large for the result store: {why}; store it elsewhere and return where it is"
-            ),
-        },
+        Ok(Err(why @ json::Refused::TooLong { .. })) => too_large(&why.to_string()),
         Ok(Err(why)) => {
             Outcome::Bury { reason: format!("the result cannot be written as JSON: {why}") }
         }
         Err(failure) => failure.into_outcome(),
+    }
+}
+
+/// The outcome of a handler whose output is larger than the result store takes.
+pub(super) fn too_large(how_much: &str) -> Outcome {
+    Outcome::Bury {
+        reason: format!(
+            "the result is too large for the result store: {how_much}; store it elsewhere and return where it is"
+        ),
     }
 }
 
