@@ -60,6 +60,10 @@ fn check(to: &Path) -> Result<PathBuf> {
     if folder.is_some_and(|folder| !folder.is_dir()) {
         return invalid("the folder of the backup file does not exist; create it first");
     }
+    // SQLite would take it for an address, and everything else for a name.
+    if to.as_os_str().as_encoded_bytes().starts_with(b"file:") {
+        return invalid("this is an address and no path; leave out `file:`");
+    }
     let Some(name) = to.file_name() else { return invalid("the backup needs the name of a file") };
     let mut part = name.to_owned();
     part.push(format!(".{}.part", std::process::id()));

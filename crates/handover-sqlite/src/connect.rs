@@ -122,6 +122,12 @@ fn check_place(path: &Path, create: bool) -> Result<()> {
     let invalid = |message: &str| {
         Err(Error::new(ErrorKind::Invalid, message).fact("path", path.display()).broker(NAME))
     };
+    // SQLite would take it for an address, and everything else for a name.
+    if path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
+        return invalid(
+            "this is an address and no path; leave out `file:`, or write `./file:` if the name begins so",
+        );
+    }
     if path.is_dir() {
         return invalid("the path is a folder; name a file in it");
     }
