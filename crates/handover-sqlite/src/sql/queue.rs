@@ -29,7 +29,7 @@ pub(crate) struct Row {
     pub(crate) done: i64,
     pub(crate) last_seq: i64,
     pub(crate) last_token: i64,
-    /// What `last_token` was when the disk last had it for sure.
+    /// What `last_token` was in the last commit that was to be synced. The sync comes after it and can fail.
     pub(crate) token_synced: i64,
     /// To be written at the end.
     pub(crate) dirty: bool,
@@ -239,9 +239,9 @@ impl Tx<'_, '_> {
     /// Stops or goes on handing out.
     pub(crate) fn pause(&mut self, name: &QueueName, paused: bool) -> Outcome<()> {
         let Some(queue) = self.queue(name)? else { return Ok(Err(undeclared(name))) };
+        self.promise(queue); // also where there is nothing to do: another process may have done it, and not synced it yet
         if self.rows[queue].paused != paused {
             self.rows[queue].paused = paused;
-            self.promise(queue);
             self.change(queue)?;
         }
         Ok(Ok(()))

@@ -39,6 +39,12 @@ impl Tx<'_, '_> {
         }))
     }
 
+    /// There is no such job. Another process may have removed it, and not synced that yet: it is not to come back after this.
+    fn gone(&mut self) -> bool {
+        self.level = std::cmp::max(self.level, self.who.durability);
+        false
+    }
+
     /// Brings up to `max` buried jobs back, oldest first.
     pub(crate) fn kick(&mut self, name: &QueueName, max: u64) -> Outcome<u64> {
         let Some(queue) = self.queue(name)? else { return Ok(Ok(0)) };
@@ -64,7 +70,7 @@ impl Tx<'_, '_> {
 
     /// Brings one buried job back, or makes a delayed one due.
     pub(crate) fn kick_job(&mut self, id: JobId) -> Outcome<bool> {
-        let Some(found) = self.find(id)? else { return Ok(Ok(false)) };
+        let Some(found) = self.find(id)? else { return Ok(Ok(self.gone())) };
         self.promise(found.queue);
         match found.state {
             JobState::Buried => {
@@ -96,7 +102,7 @@ impl Tx<'_, '_> {
 
     /// Buries one job, whatever its state.
     pub(crate) fn cancel(&mut self, id: JobId, reason: &str) -> Outcome<bool> {
-        let Some(found) = self.find(id)? else { return Ok(Ok(false)) };
+        let Some(found) = self.find(id)? else { return Ok(Ok(self.gone())) };
         self.promise(found.queue);
         self.ring = true;
         self.bury(found.queue, found.seq, found.state, reason)?;
@@ -106,7 +112,7 @@ impl Tx<'_, '_> {
 
     /// Removes one job that has no owner.
     pub(crate) fn delete(&mut self, id: JobId) -> Outcome<bool> {
-        let Some(found) = self.find(id)? else { return Ok(Ok(false)) };
+        let Some(found) = self.find(id)? else { return Ok(Ok(self.gone())) };
         if found.state == JobState::Leased {
             return Ok(Err(Error::new(
                 ErrorKind::Invalid,

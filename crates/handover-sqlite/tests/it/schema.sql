@@ -55,7 +55,7 @@ CREATE TABLE queue (
     done        INTEGER NOT NULL DEFAULT 0,
     last_seq    INTEGER NOT NULL DEFAULT 0, -- of the youngest job it ever had: no place is given twice in a queue
     last_token  INTEGER NOT NULL DEFAULT 0, -- of the youngest lease it ever gave
-    token_synced INTEGER NOT NULL DEFAULT 0, -- what last_token was when the disk last had it for sure
+    token_synced INTEGER NOT NULL DEFAULT 0, -- what last_token was in the last commit that was to be synced
     seen        INTEGER NOT NULL DEFAULT 0  -- the time of the last change: time does not go back before it
 ) STRICT;
 CREATE TABLE result (
