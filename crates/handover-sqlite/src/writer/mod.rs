@@ -87,6 +87,8 @@ pub(crate) struct Writer<'c> {
     hushed: Vec<Side>,
     /// While the disk is full, the parts of the work do not share a transaction.
     apart_until: Option<Instant>,
+    /// Until then a log that is too long is copied back without holding others up: a reader was in the way for longer.
+    no_hold_up_until: Option<Instant>,
     /// How often the sends of this round may be tried again.
     tries_left: u32,
     /// How large the file may become, in pages, where it has such a limit.
@@ -120,6 +122,7 @@ impl<'c> Writer<'c> {
             rest_until: None,
             hushed: Vec::new(),
             apart_until: None,
+            no_hold_up_until: None,
             tries_left: 0,
             pages_max: (pages_max < NO_LIMIT).then_some(pages_max),
             limited_to: Some(pages_max),

@@ -357,6 +357,27 @@ fn what_was_stored_unsynced_is_on_the_disk_before_a_resend_is_answered_as_synced
 }
 
 #[test]
+fn that_there_is_nothing_to_do_is_on_the_disk_before_it_is_answered() {
+    let desk = Desktop::new();
+    let (theirs, ours) = (desk.connect(), desk.connect());
+    desk.declare(&mut desk.writer(&theirs), 10);
+    let mut us = desk.writer(&ours);
+    let (reply, _) = oneshot::channel();
+    us.group(vec![Op::Pause(desk.queue.clone(), true, reply)]);
+    let syncs = us.post.log.syncs();
+    let asked = [
+        Op::Pause(desk.queue.clone(), true, oneshot::channel().0),
+        Op::Delete(JobId::new(), oneshot::channel().0),
+        Op::Cancel(JobId::new(), String::new(), oneshot::channel().0),
+        Op::KickJob(JobId::new(), oneshot::channel().0),
+    ];
+    for (count, op) in (1..).zip(asked) {
+        us.group(vec![op]);
+        assert_eq!(us.post.log.syncs(), syncs + count);
+    }
+}
+
+#[test]
 fn an_outcome_that_another_process_stores_is_found_among_the_new_ones_or_among_all() {
     let desk = Desktop::new();
     let (ours, theirs) = (desk.connect(), desk.connect());
@@ -424,6 +445,24 @@ fn a_process_adds_nothing_to_the_log_of_another_before_it_has_written_that_over_
         let depth: i64 = theirs.query_row("SELECT ready FROM queue", [], |row| row.get(0)).unwrap();
         assert_eq!(depth, i64::from(is_stored));
     }
+}
+
+#[test]
+fn a_long_reader_is_waited_for_once_and_not_in_each_group() {
+    let desk = Desktop::new();
+    let (ours, theirs) = (desk.connect(), desk.connect());
+    let mut writer = desk.writer(&ours);
+    desk.declare(&mut writer, 10);
+    theirs.execute_batch("BEGIN; SELECT * FROM queue").unwrap();
+    let mut group = || {
+        writer.group(vec![desk.send(&messages(1), Duration::ZERO).0]);
+        writer.post.log.has_pages(10_000);
+        writer.copy_log_back();
+        writer.no_hold_up_until.expect("it was in vain")
+    };
+    let first = group();
+    assert_eq!(group(), first, "it did not try again");
+    theirs.execute_batch("COMMIT").unwrap();
 }
 
 #[test]

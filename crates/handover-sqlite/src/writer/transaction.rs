@@ -28,8 +28,10 @@ const SEND_TRIES: u32 = 8;
 const LOG_PAGES: u32 = 1000;
 /// When it has this many (32 MiB), others wait until that is done.
 const LOG_PAGES_MAX: u32 = 4000;
-/// How long to wait for the others then; next time is soon.
+/// How long to wait for the others then.
 const HOLD_UP_MAX: Duration = Duration::from_millis(20);
+/// How long nobody is made to wait after that was in vain: somebody reads for long, a backup perhaps.
+const HOLD_UP_AGAIN: Duration = Duration::from_secs(1);
 /// What makes room may use at most this many pages more than the file may have: 16 MiB.
 const RESERVE_PAGES_MAX: u32 = 2048;
 
@@ -190,23 +192,33 @@ impl Writer<'_> {
             return;
         }
         // While other processes write, the copy is never complete, unless it holds them up for a moment.
-        let mode = if pages < LOG_PAGES_MAX { "PASSIVE" } else { "RESTART" };
-        patience::within(HOLD_UP_MAX, || self.checkpoint(mode));
+        let in_vain = self.no_hold_up_until.is_some_and(|until| until > clock::now());
+        let hold_up = pages >= LOG_PAGES_MAX && !in_vain;
+        let mode = if hold_up { "RESTART" } else { "PASSIVE" };
+        let done = patience::within(HOLD_UP_MAX, || self.checkpoint(mode));
+        if hold_up && !done {
+            self.no_hold_up_until = Some(clock::now() + HOLD_UP_AGAIN);
+        }
         self.mend_at_once();
         self.post.log.has_pages(0); // until the next commit says
     }
 
     /// Copies the log back, as far as it can be. One that has holes on the disk must not be: a crash in the middle of the copy
-    /// would leave half of the new pages in the database, and not find the other half in the log.
-    fn checkpoint(&self, mode: &str) {
+    /// would leave half of the new pages in the database, and not find the other half in the log. False where it could not be
+    /// done, or others were in the way.
+    fn checkpoint(&self, mode: &str) -> bool {
         if self.post.log.is_distrusted() {
-            return;
+            return false;
         }
         let pragma = format!("PRAGMA wal_checkpoint({mode})");
-        if let Err(error) = self.connection.query_row(&pragma, [], |_| Ok(())) {
-            tracing::debug!(%error, "the log could not be copied back");
-            if Failed::from(error).disk {
-                self.post.log.distrust();
+        match self.connection.query_row(&pragma, [], |row| row.get::<_, bool>(0)) {
+            Ok(busy) => !busy,
+            Err(error) => {
+                tracing::debug!(%error, "the log could not be copied back");
+                if Failed::from(error).disk {
+                    self.post.log.distrust();
+                }
+                false
             }
         }
     }
