@@ -64,8 +64,21 @@ pub fn boot_id() -> Option<String> {
     Some(pretend::boot(id.trim()))
 }
 
-/// For tests: what happens to the clocks of a machine, pretended for this process. Nothing in the library calls it.
-#[doc(hidden)]
+/// Without the feature `test-util` nothing is pretended.
+#[cfg(not(feature = "test-util"))]
+mod pretend {
+    #[cfg(target_os = "linux")]
+    pub(super) use std::convert::identity as since_reboot;
+    pub(super) use std::convert::identity as stepped;
+
+    pub(super) fn boot(id: &str) -> String {
+        id.to_owned()
+    }
+}
+
+/// For tests, behind the feature `test-util`: what happens to the clocks of a machine, pretended for this process. Nothing
+/// in the library calls what is public here.
+#[cfg(feature = "test-util")]
 pub mod pretend {
     use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
     use std::time::Duration;

@@ -11,6 +11,9 @@
 //!   how an attempt ended and what becomes of it. [`worker`]: receives, executes, settles.
 //! - [`history`]: notes what a broker was asked and answered, and checks the notes against the contract.
 //!
+//! The feature `test-util` is for tests alone: with it they set the clock on the wall and start the machine anew, both pretended
+//! for their process (`clock::pretend`). Turn it on in dev-dependencies; what is shipped has no such switch.
+//!
 //! What does not live here: brokers with a dependency of their own (`handover-sqlite` and its sisters), ready-made
 //! consumers (`handover-modules`), and the command line (`handover-cli`).
 
