@@ -82,7 +82,7 @@ impl Shared {
             label: options.owner_label(),
             number: None,
             durability: options.durability,
-            time,
+            time: time.clone(),
             results_keep_ms: ceil_ms(options.results_keep),
             leasing: Arc::default(),
         };

@@ -97,6 +97,7 @@ impl<'t, 'c> Tx<'t, 'c> {
     /// Begins: takes the write lock of the file, waiting for it as long as `patience` allows.
     pub(crate) fn begin(sql: &'t mut Statements<'c>, who: Identity) -> rusqlite::Result<Self> {
         sql.begin.execute([])?;
+        who.time.follow(|| sql.time_ahead.query_row([], |row| row.get(0)))?;
         let now = who.time.now_ms();
         Ok(Self {
             sql,

@@ -295,9 +295,10 @@ impl<'c> Writer<'c> {
     /// The queues in which those who wait could go on, without taking the write lock; and when time next moves a job in
     /// each queue that is waited for.
     fn work_in_file(&mut self) -> rusqlite::Result<(Vec<QueueName>, Dues)> {
-        let time = self.post.who.time.now_ms();
-        let waiters = &self.waiters;
+        let (time, waiters) = (&self.post.who.time, &self.waiters);
         at_one_moment(&mut self.sql, |sql| {
+            time.follow(|| sql.time_ahead.query_row([], |row| row.get(0)))?;
+            let time = time.now_ms();
             let (mut found, mut dues) = (Vec::new(), Dues::new());
             for name in waiters.receive_queues() {
                 let row = read_row(sql, name)?;

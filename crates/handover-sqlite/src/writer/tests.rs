@@ -36,7 +36,11 @@ impl Desktop {
     }
 
     fn connect(&self) -> Connection {
-        connect::writer(&self.folder.path().join("handover.db"), &self.options).unwrap().0
+        self.connect_timely().0
+    }
+
+    fn connect_timely(&self) -> (Connection, FileTime) {
+        connect::writer(&self.folder.path().join("handover.db"), &self.options).unwrap()
     }
 
     fn writer<'c>(&self, connection: &'c Connection) -> Writer<'c> {
@@ -463,6 +467,23 @@ fn a_long_reader_is_waited_for_once_and_not_in_each_group() {
     let first = group();
     assert_eq!(group(), first, "it did not try again");
     theirs.execute_batch("COMMIT").unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_follows_the_time_that_one_of_another_boot_has_chosen() {
+    let desk = Desktop::new();
+    let (ours, time) = desk.connect_timely();
+    let mut us = desk.writer(&ours);
+    us.post.who.time = time;
+    desk.declare(&mut us, 10);
+    us.group(vec![desk.send(&messages(1), Duration::ZERO).0]);
+    let other = "UPDATE time SET boot = 'of a container', ahead_ms = ahead_ms + 3600000";
+    ours.execute_batch(other).unwrap();
+    us.group(vec![desk.send(&messages(1), Duration::ZERO).0]);
+    let apart: i64 =
+        ours.query_row("SELECT max(sent) - min(sent) FROM job", [], |row| row.get(0)).unwrap();
+    assert!((3_600_000..4_000_000).contains(&apart), "{apart}");
 }
 
 #[test]
