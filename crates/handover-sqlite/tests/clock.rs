@@ -7,7 +7,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, helpers included")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use handover::clock::{self, pretend};
@@ -18,11 +17,13 @@ use handover::{
 use handover_sqlite::{SqliteBroker, SqliteFile, SqliteOptions};
 use tokio::sync::{Mutex, MutexGuard};
 
+#[path = "support/actor.rs"]
+mod actor;
+use actor::{Actor, PATIENCE, player, say};
+
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const SHORT: Duration = Duration::from_millis(20);
 const MINUTES: Duration = Duration::from_secs(10 * 60);
-/// Long enough for anything that happens at all.
-const PATIENCE: Duration = Duration::from_secs(60);
 const FILE: &str = "HANDOVER_TEST_CLOCK_FILE";
 const STEP: &str = "HANDOVER_TEST_CLOCK_STEP";
 
@@ -129,28 +130,27 @@ async fn processes_with_different_clocks_on_the_wall_agree_on_every_lease() {
         let (_file, broker) = bench.open().await;
         bench.send(&broker, Duration::ZERO).await;
         let taken = bench.take(&broker, PATIENCE, MINUTES).await.unwrap();
-        assert_eq!(other_process(&bench.path(), step), "none", "step {step}");
+        assert_eq!(other_process(&bench.path(), step).await, "none", "step {step}");
         let release = Settle::Release { after: Duration::ZERO };
         broker.settle_one(taken.receipt, release).await.unwrap();
         // It takes the job for a short while, and ends.
-        assert_eq!(other_process(&bench.path(), step), "1", "step {step}");
+        assert_eq!(other_process(&bench.path(), step).await, "1", "step {step}");
         let again = bench.take(&broker, PATIENCE, MINUTES).await.expect("its lease ran out");
         assert_eq!(again.attempt, 2);
     }
 }
 
 /// What a process whose clock was set receives: the number of the attempt, or none.
-fn other_process(path: &Path, step: i64) -> String {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["plays_the_other_process_when_asked", "--exact", "--nocapture", "--quiet"]);
-    let output = command.env(FILE, path).env(STEP, step.to_string()).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let said = text.lines().find_map(|line| line.split_once("@took "));
-    said.unwrap_or_else(|| panic!("{text}")).1.to_owned()
+async fn other_process(path: &Path, step: i64) -> String {
+    let mut command = player("plays_the_other_process_when_asked");
+    command.env(FILE, path).env(STEP, step.to_string());
+    let mut actor = Actor::spawn(command);
+    let took = actor.says("took").await;
+    assert!(actor.ended().await.success());
+    took
 }
 
 #[tokio::test]
-#[allow(clippy::print_stdout, reason = "it is how a child talks to its test")]
 async fn plays_the_other_process_when_asked() {
     let Some(path) = std::env::var_os(FILE) else { return };
     pretend::step_wall(std::env::var(STEP).unwrap().parse().unwrap());
@@ -158,7 +158,7 @@ async fn plays_the_other_process_when_asked() {
     let mail: QueueName = "mail".parse().unwrap();
     let ask = Ask::new(1).lease(SHORT);
     let taken = file.broker().receive_one(&mail, ask).await.unwrap();
-    println!("@took {}", taken.map_or_else(|| "none".to_owned(), |one| one.attempt.to_string()));
+    say("took", taken.map_or_else(|| "none".to_owned(), |one| one.attempt.to_string()));
     file.close().await.unwrap();
 }
 

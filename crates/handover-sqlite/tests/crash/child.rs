@@ -24,11 +24,6 @@ pub(crate) struct Role {
     pub(crate) dice: fastrand::Rng,
 }
 
-#[allow(clippy::print_stdout, reason = "it is how a child talks to its test")]
-pub(crate) fn say(word: &str, rest: impl std::fmt::Display) {
-    println!("@{word} {rest}");
-}
-
 #[tokio::test]
 async fn plays_a_part_when_asked() {
     let Ok(part) = std::env::var(PART) else { return };

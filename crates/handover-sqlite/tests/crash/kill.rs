@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::actor::Actor;
 use crate::mortal::Fate;
-use crate::support::{Stage, is_long, seed};
+use crate::seed::{is_long, random};
+use crate::support::Stage;
 
 const CREW: [&str; 6] = ["worker", "producer", "worker", "worker", "producer", "worker"];
 const ROUNDS: u32 = 200;
@@ -58,7 +59,7 @@ fn start(part: &str, stage: &Path, history: &Path, dice: &mut fastrand::Rng) -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[allow(clippy::print_stdout, reason = "the figures of the run")]
 async fn nothing_is_lost_or_done_twice_when_processes_are_killed_at_any_point() {
-    let mut dice = fastrand::Rng::with_seed(seed());
+    let mut dice = random("kills");
     let mut settings = QueueSettings::with_capacity(20);
     settings.overdraft = 10;
     let stage = Stage::new(&settings).await;

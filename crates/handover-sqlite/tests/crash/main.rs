@@ -7,12 +7,16 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, helpers included")]
 
+#[path = "../support/actor.rs"]
 mod actor;
 mod child;
 mod kill;
 mod mortal;
 mod parts;
 mod poison;
+#[path = "../support/seed.rs"]
+mod seed;
 mod soak;
+mod start;
 mod stop;
 mod support;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use handover::{Ask, BrokerExt, Delivery, ErrorKind, Message, Priority, Result, Room, Settle};
 
-use crate::child::{Role, say};
+use crate::actor::say;
+use crate::child::Role;
 use crate::support::queue;
 
 fn ms(ms: u64) -> Duration {

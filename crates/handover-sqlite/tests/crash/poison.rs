@@ -9,10 +9,10 @@ use handover::{
     Status, Task, Worker,
 };
 
-use crate::actor::Actor;
-use crate::child::{Role, say};
+use crate::actor::{Actor, PATIENCE, say};
+use crate::child::Role;
 use crate::mortal::{Fate, die};
-use crate::support::{PATIENCE, QUEUE, Stage, queue};
+use crate::support::{QUEUE, Stage, queue};
 
 const ATTEMPTS: u32 = 3;
 const POISON: Task<bool, ()> = Task::new("poison", QUEUE)

@@ -7,10 +7,11 @@ use handover::{Context, Durability, Failure, Message, QueueSettings, Room, Task,
 use handover_sqlite::SqliteOptions;
 use tokio::sync::Semaphore;
 
-use crate::actor::Actor;
-use crate::child::{Role, say};
+use crate::actor::{Actor, PATIENCE, say};
+use crate::child::Role;
 use crate::mortal::Fate;
-use crate::support::{PATIENCE, QUEUE, Stage, is_long, queue};
+use crate::seed::is_long;
+use crate::support::{QUEUE, Stage, queue};
 
 const JOBS: usize = 50_000;
 const JOBS_LONG: usize = 1_000_000;
@@ -91,7 +92,12 @@ async fn memory_stays_flat_over_many_jobs() {
     let began = clock::now();
     let mut child = Actor::start("soak", &stage.path(), &stage.next_history(), 0, &fate);
     let mut points: Vec<(u64, u64)> = Vec::new();
-    while let Some(line) = child.hears("checkpoint").await {
+    loop {
+        // The child itself ends at the first checkpoint after this time.
+        let heard = tokio::time::timeout(TIME_MAX, child.hears("checkpoint")).await;
+        let Some(line) = heard.expect("it comes to the next checkpoint, or to its end") else {
+            break;
+        };
         let (jobs, kb) = line.split_once(' ').unwrap();
         println!("{jobs} jobs: {kb} kB");
         points.push((jobs.parse().unwrap(), kb.parse().unwrap()));

@@ -9,10 +9,11 @@ use handover::{
 };
 use rustix::process::Signal;
 
-use crate::actor::Actor;
-use crate::child::{Role, say};
+use crate::actor::{Actor, PATIENCE, say};
+use crate::child::Role;
 use crate::mortal::Fate;
-use crate::support::{PATIENCE, QUEUE, Stage, is_long, queue, seed};
+use crate::seed::{is_long, random};
+use crate::support::{QUEUE, Stage, queue};
 
 const ROUNDS: u32 = 10;
 const ROUNDS_LONG: u32 = 200;
@@ -88,7 +89,7 @@ fn all(word: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_that_stood_still_past_its_lease_is_refused_and_changes_nothing() {
-    let mut dice = fastrand::Rng::with_seed(seed());
+    let mut dice = random("stops");
     let stage = Stage::new(&QueueSettings::with_capacity(20)).await;
     let (mut first, mut second) = (actor(&stage, "hand"), actor(&stage, "hand"));
     let take = format!("take {BATCH} {}", LEASE.as_millis());

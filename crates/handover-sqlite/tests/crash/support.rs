@@ -12,27 +12,12 @@ use handover::{
 use handover_sqlite::{Severity, SqliteBroker, SqliteFile, SqliteOptions, SqliteResults};
 use tempfile::TempDir;
 
-/// Long enough for anything that happens at all, in any test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use crate::actor::PATIENCE;
 
 pub(crate) const QUEUE: &str = "jobs";
 
 pub(crate) fn queue() -> QueueName {
     QUEUE.parse().unwrap()
-}
-
-/// True where the long form of the tests was asked for.
-pub(crate) fn is_long() -> bool {
-    std::env::var_os("HANDOVER_LONG").is_some()
-}
-
-/// The seed of this run, printed so that it can be drawn again.
-#[allow(clippy::print_stdout, reason = "it is shown where the test fails")]
-pub(crate) fn seed() -> u64 {
-    let given = std::env::var("HANDOVER_SEED").ok().map(|seed| seed.parse().unwrap());
-    let seed = given.unwrap_or_else(|| fastrand::u64(..1 << 40));
-    println!("HANDOVER_SEED={seed}");
-    seed
 }
 
 /// The stage: the file, and this process's own broker on it, which is recorded like all others.

@@ -7,8 +7,9 @@ use crate::check::check;
 use crate::disk::{Arrived, Disk, Image, write_out};
 use crate::model::{Death, Story};
 use crate::script::SCRIPT;
+use crate::seed::{is_long, random};
 use crate::strace::{Act, folder, record};
-use crate::support::{Seed, each, long};
+use crate::support::each;
 
 /// One state of the disk after a crash, and what had been told by then.
 pub(crate) struct Crash {
@@ -57,12 +58,12 @@ impl Crash {
 
 #[test]
 fn what_was_answered_as_synced_survives_a_machine_that_dies_at_any_write() {
-    let mut seed = Seed::new("any write");
+    let mut seed = random("any write");
     let folder = folder();
     let acts = record(folder.path(), None);
     let story = Story::read(&std::fs::read_to_string(folder.path().join("said")).unwrap());
     assert!(story.ended && story.ends_well() && story.errors.is_empty(), "{story:?}");
-    let crashes = crashes(&acts, if long() { 40 } else { 1 }, &mut seed.random);
+    let crashes = crashes(&acts, if is_long() { 40 } else { 1 }, &mut seed);
     println!("{} steps, {} acts, {} crash states", SCRIPT.len(), acts.len(), crashes.len());
     each(&crashes, Crash::check);
 }

@@ -3,19 +3,20 @@
 use crate::check::check;
 use crate::crash::crashes;
 use crate::model::Death;
+use crate::seed::{is_long, random};
 use crate::strace::{Act, count, folder, inject, record};
-use crate::support::{Seed, each, long};
+use crate::support::each;
 
 /// SQLite calls the one, and this crate the other.
 const SYNCS: [&str; 2] = ["fsync", "fdatasync"];
 
 /// These faults (a `#` is the number of the call, a `~` that of the sixth after it) at every call, in the normal form at some of them. strace counts the calls
 /// of each thread by itself, so a fault at the third one meets whoever gets that far.
-fn injections(call: &str, faults: &[&str], share: usize, seed: &mut Seed) -> Vec<String> {
+fn injections(call: &str, faults: &[&str], share: usize, seed: &mut fastrand::Rng) -> Vec<String> {
     let calls = count(call);
     assert!(calls > 0, "a run makes no {call}");
-    let offset = seed.random.usize(0..share);
-    let numbers = (1..=calls).filter(|number| long() || number % share == offset);
+    let offset = seed.usize(0..share);
+    let numbers = (1..=calls).filter(|number| is_long() || number % share == offset);
     let at = |number: usize| {
         let fault = move |fault: &&str| {
             fault.replace('#', &number.to_string()).replace('~', &(number + 6).to_string())
@@ -52,7 +53,7 @@ fn faulty_run(injection: &str) -> Result<(), String> {
 
 #[test]
 fn a_write_that_fails_is_told_and_what_was_answered_is_there() {
-    let mut seed = Seed::new("failing writes");
+    let mut seed = random("failing writes");
     let faults = [
         "error=EIO:when=#",
         "error=ENOSPC:when=#",
@@ -68,7 +69,7 @@ fn a_write_that_fails_is_told_and_what_was_answered_is_there() {
 
 #[test]
 fn a_sync_that_fails_is_told_and_what_was_answered_is_there() {
-    let mut seed = Seed::new("failing syncs");
+    let mut seed = random("failing syncs");
     let faults = ["error=EIO:when=#", "error=EIO:when=#+", "signal=KILL:when=#"];
     let injections: Vec<String> =
         SYNCS.iter().flat_map(|call| injections(call, &faults, 2, &mut seed)).collect();
@@ -78,7 +79,7 @@ fn a_sync_that_fails_is_told_and_what_was_answered_is_there() {
 
 #[test]
 fn a_sync_that_failed_is_never_taken_for_done_later() {
-    let mut seed = Seed::new("dropped pages");
+    let mut seed = random("dropped pages");
     let mut states = 0;
     let fault = ["error=EIO:when=#"];
     let injections: Vec<String> =
@@ -88,7 +89,7 @@ fn a_sync_that_failed_is_never_taken_for_done_later() {
         let acts = record(folder.path(), Some(&injection));
         let failed = acts.iter().position(|act| matches!(act, Act::FailedSync(_)));
         let Some(failed) = failed else { continue }; // it met the folder
-        let mut crashes = crashes(&acts, if long() { 4 } else { 0 }, &mut seed.random);
+        let mut crashes = crashes(&acts, if is_long() { 4 } else { 0 }, &mut seed);
         crashes.retain(|crash| crash.place >= failed); // before, it is a run as any other
         states += crashes.len();
         each(&crashes, |crash| crash.check().map_err(|error| format!("{injection}: {error}")));

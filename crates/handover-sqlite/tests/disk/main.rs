@@ -3,7 +3,7 @@
 //!
 //! - `script`: the life, and the process that lives it. `model`: what may be in the file after it. `check`: whether it is.
 //! - `strace`: how faults are made and writes are seen, from outside of the process. `disk`: what a disk may hold after a crash.
-//! - `crash` and `fault`: the tests. `support`: seeds, and many checks at once.
+//! - `crash` and `fault`: the tests. `seed`: the seed, and how long it runs. `support`: many checks at once.
 //!
 //! Each test prints its seed, and `HANDOVER_SEED` plays it again; the normal form tries some of the faults and states, and
 //! `HANDOVER_LONG=1` all of them. It needs `strace`, which is for Linux.
@@ -33,5 +33,7 @@ mod disk;
 mod fault;
 mod model;
 mod script;
+#[path = "../support/seed.rs"]
+mod seed;
 mod strace;
 mod support;

@@ -1,27 +1,7 @@
-//! Seeds, and doing many checks at once.
+//! Doing many checks at once.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Whether the longer forms are asked for.
-pub(crate) fn long() -> bool {
-    std::env::var_os("HANDOVER_LONG").is_some()
-}
-
-/// Randomness that says where it came from: `HANDOVER_SEED` plays it again.
-pub(crate) struct Seed {
-    pub(crate) random: fastrand::Rng,
-}
-
-impl Seed {
-    #[allow(clippy::print_stdout, reason = "a test that fails shows the seed")]
-    pub(crate) fn new(test: &str) -> Self {
-        let given = std::env::var("HANDOVER_SEED").ok().map(|seed| seed.parse().unwrap());
-        let seed = given.unwrap_or_else(|| fastrand::u64(..));
-        println!("{test}: HANDOVER_SEED={seed}");
-        Self { random: fastrand::Rng::with_seed(seed) }
-    }
-}
 
 /// Checks each of these, several at once, and fails with what the first of them found that failed.
 pub(crate) fn each<T: Sync>(all: &[T], check: impl Fn(&T) -> Result<(), String> + Sync) {

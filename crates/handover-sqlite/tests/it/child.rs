@@ -1,26 +1,23 @@
-//! Processes that the tests start and kill: this very test program, asked by an environment variable to play a part.
+//! Processes that the tests start and kill: the parts that there are. How they are started and heard is in
+//! `tests/support/actor.rs`.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use handover::{
     Ask, Broker, BrokerExt, Message, QueueName, QueueSettings, Record, ResultStore, Room, Status,
 };
 use handover_sqlite::SqliteOptions;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::PATIENCE;
 
+#[path = "../support/actor.rs"]
+mod actor;
+pub(crate) use actor::Actor;
+use actor::{player, say};
+
 const PART: &str = "HANDOVER_TEST_PART";
 const FILE: &str = "HANDOVER_TEST_FILE";
-
-/// A process at work. It is killed when this is dropped.
-pub(crate) struct Actor {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
 
 impl Actor {
     pub(crate) fn start(part: &str, file: &Path) -> Self {
@@ -29,61 +26,19 @@ impl Actor {
 
     /// The same as another user, where we may.
     pub(crate) fn start_as(part: &str, file: &Path, user: Option<u32>) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["child::plays_a_part_when_asked", "--exact", "--nocapture", "--quiet"])
-            .env(PART, part)
-            .env(FILE, file)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
+        let mut command = player("child::plays_a_part_when_asked");
+        command.env(PART, part).env(FILE, file);
         #[cfg(unix)]
         if let Some(user) = user {
             command.uid(user);
         }
-        let mut child = command.spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
-    }
-
-    /// The rest of the next line that begins with `word`.
-    pub(crate) async fn says(&mut self, word: &str) -> String {
-        let mut said = Vec::new();
-        let found = tokio::time::timeout(PATIENCE, async {
-            while let Some(line) = self.lines.next_line().await.unwrap() {
-                if let Some((_, rest)) = line.split_once(&format!("@{word} ")) {
-                    return rest.to_owned();
-                }
-                said.push(line);
-            }
-            panic!("the process ended and never said {word}, but {said:?}");
-        });
-        found.await.unwrap_or_else(|_| panic!("the process never said {word}"))
+        Self::spawn(command)
     }
 
     /// Lets a process go on that waits for it.
     pub(crate) async fn go_on(&mut self) {
-        self.child.stdin.as_mut().unwrap().write_all(b"\n").await.unwrap();
+        self.told("").await;
     }
-
-    /// Ends it at once, as `kill -9` does.
-    pub(crate) async fn kill(&mut self) {
-        self.child.kill().await.unwrap();
-    }
-
-    /// Everything it still had said when it was killed, of lines that begin with `word`.
-    pub(crate) async fn said(&mut self, word: &str) -> Vec<String> {
-        let mut said = Vec::new();
-        while let Some(line) = self.lines.next_line().await.unwrap() {
-            said.extend(line.split_once(&format!("@{word} ")).map(|(_, rest)| rest.to_owned()));
-        }
-        said
-    }
-}
-
-#[allow(clippy::print_stdout, reason = "it is how a child talks to its test")]
-fn say(word: &str, rest: impl std::fmt::Display) {
-    println!("@{word} {rest}");
 }
 
 #[tokio::test]
