@@ -77,9 +77,9 @@ pub enum What {
         jobs: Vec<JobSent>,
         /// How long it may wait for room, in microseconds.
         wait_us: u64,
-        /// The lease of the job that sends, where one does.
+        /// The receipt of the job that sends, where one does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        parent: Option<Lease>,
+        parent: Option<NotedReceipt>,
     },
     /// What became of the batch: one word for each job, `stored`, `parked` or `duplicate`.
     Sent {
@@ -95,12 +95,16 @@ pub enum What {
     Received {
         call: u64,
         #[serde(default)]
-        jobs: Vec<Taken>,
+        jobs: Vec<NotedDelivery>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
     /// Leases are to end `lease_us` from now.
-    Extend { leases: Vec<Lease>, lease_us: u64 },
+    Extend {
+        #[serde(rename = "leases")]
+        receipts: Vec<NotedReceipt>,
+        lease_us: u64,
+    },
     /// One answer for each: `ok`, or the kind of the error, such as `lease_lost`.
     Extended {
         call: u64,
@@ -243,10 +247,10 @@ impl JobSent {
     }
 }
 
-/// A lease.
+/// A [`Receipt`], as it is noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Lease {
+pub struct NotedReceipt {
     /// The queue of its job.
     pub queue: String,
     /// Its job.
@@ -255,26 +259,26 @@ pub struct Lease {
     pub token: u64,
 }
 
-impl Lease {
+impl NotedReceipt {
     pub(super) fn of(receipt: &Receipt) -> Self {
         Self { queue: receipt.queue.to_string(), id: receipt.id, token: receipt.token }
     }
 }
 
-/// A delivery.
+/// A [`Delivery`], as it is noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Taken {
-    /// Its lease, whose members stand beside the attempt.
+pub struct NotedDelivery {
+    /// Its receipt, whose members stand beside the attempt.
     #[serde(flatten)]
-    pub lease: Lease,
+    pub receipt: NotedReceipt,
     /// 1 for the first.
     pub attempt: u32,
 }
 
-impl Taken {
+impl NotedDelivery {
     pub(super) fn of(delivery: &Delivery) -> Self {
-        Self { lease: Lease::of(&delivery.receipt), attempt: delivery.attempt }
+        Self { receipt: NotedReceipt::of(&delivery.receipt), attempt: delivery.attempt }
     }
 }
 
@@ -282,9 +286,9 @@ impl Taken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SettleItem {
-    /// The lease, whose members stand beside the others.
+    /// The receipt of the lease, whose members stand beside the others.
     #[serde(flatten)]
-    pub lease: Lease,
+    pub receipt: NotedReceipt,
     /// How.
     pub how: How,
     /// Of a retry or a release: how long the job is not to be handed out, in microseconds.
@@ -301,7 +305,7 @@ impl SettleItem {
             Settle::Bury { .. } => (How::Bury, None),
         };
         let after_us = after.map_or(0, |after| micros(*after));
-        Self { lease: Lease::of(receipt), how, after_us }
+        Self { receipt: NotedReceipt::of(receipt), how, after_us }
     }
 }
 

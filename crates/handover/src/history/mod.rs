@@ -38,7 +38,9 @@ mod recorder;
 mod tests;
 
 pub use check::{Counts, Expect, Kind, Report, Violation, check};
-pub use event::{Event, How, JobSent, Lease, Promises, Queue, SettleItem, SteerWhat, Taken, What};
+pub use event::{
+    Event, How, JobSent, NotedDelivery, NotedReceipt, Promises, Queue, SettleItem, SteerWhat, What,
+};
 pub use log::Times;
 pub use read::{History, Place};
 pub use recorder::Recorder;

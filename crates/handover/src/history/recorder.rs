@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{
-    JobSent, Lease, Promises, Queue, SettleItem, SteerWhat, Taken, What, answer, micros,
+    JobSent, NotedDelivery, NotedReceipt, Promises, Queue, SettleItem, SteerWhat, What, answer,
+    micros,
 };
 use super::log::{Log, Times};
 use crate::broker::{BoxFuture, Broker};
@@ -154,7 +155,7 @@ impl Broker for Recorder {
             queue: queue.to_string(),
             jobs: batch.iter().map(JobSent::of).collect(),
             wait_us: micros(room.wait),
-            parent: room.parent.as_ref().map(Lease::of),
+            parent: room.parent.as_ref().map(NotedReceipt::of),
         };
         self.note(question, self.broker.send(queue, batch, room), |call, answer| What::Sent {
             call,
@@ -180,7 +181,7 @@ impl Broker for Recorder {
             call,
             jobs: answer
                 .as_ref()
-                .map_or_else(|_| Vec::new(), |taken| taken.iter().map(Taken::of).collect()),
+                .map_or_else(|_| Vec::new(), |taken| taken.iter().map(NotedDelivery::of).collect()),
             error: error_of(answer),
         })
     }
@@ -202,8 +203,8 @@ impl Broker for Recorder {
         receipts: &'a [Receipt],
         lease: Duration,
     ) -> BoxFuture<'a, Result<Vec<Result<()>>>> {
-        let leases = receipts.iter().map(Lease::of).collect();
-        let question = What::Extend { leases, lease_us: micros(lease) };
+        let noted = receipts.iter().map(NotedReceipt::of).collect();
+        let question = What::Extend { receipts: noted, lease_us: micros(lease) };
         self.note(question, self.broker.extend(receipts, lease), |call, answer| What::Extended {
             call,
             answers: answers(answer),

@@ -11,7 +11,7 @@
 use super::super::read::Place;
 use super::facts::Accepted;
 use super::model::{Grant, Job};
-use super::{Court, Kind};
+use super::{Checker, Kind};
 
 /// Jobs that come in and go out, one after the other.
 struct Flow {
@@ -45,14 +45,14 @@ impl Flow {
     }
 }
 
-pub(super) fn judge(court: &mut Court<'_>) {
-    if !court.promised(|p| p.bounded) {
+pub(super) fn judge(checker: &mut Checker<'_>) {
+    if !checker.promised(|p| p.bounded) {
         return;
     }
-    for queue in 0..court.model.queues.len() {
+    for queue in 0..checker.model.queues.len() {
         let (mut placed, mut all) = (Flow { steps: Vec::new() }, Flow { steps: Vec::new() });
-        for index in &court.model.queues[queue].jobs {
-            let (job, fact) = (&court.model.jobs[*index], &court.facts.jobs[*index]);
+        for index in &checker.model.queues[queue].jobs {
+            let (job, fact) = (&checker.model.jobs[*index], &checker.facts.jobs[*index]);
             let Some(accepted) = fact.accepted.filter(|_| !fact.two_lives) else { continue };
             if let Some((from, place)) = inside_from(job, &accepted) {
                 placed.add(from, fact.end(), place);
@@ -61,8 +61,8 @@ pub(super) fn judge(court: &mut Court<'_>) {
                 all.add(from, fact.end(), place);
             }
         }
-        exceeded(court, queue, placed, false);
-        exceeded(court, queue, all, true);
+        exceeded(checker, queue, placed, false);
+        exceeded(checker, queue, all, true);
     }
 }
 
@@ -91,8 +91,8 @@ fn stored_from(job: &Job, accepted: &Accepted) -> Option<(u64, Place)> {
 }
 
 /// One violation for each queue: the moment at which most were too many.
-fn exceeded(court: &mut Court<'_>, queue: usize, flow: Flow, parked_too: bool) {
-    let mut declared = court.model.queues[queue].declared.clone();
+fn exceeded(checker: &mut Checker<'_>, queue: usize, flow: Flow, parked_too: bool) {
+    let mut declared = checker.model.queues[queue].declared.clone();
     declared.sort_by_key(|one| one.span.call.rank);
     let mut declared = declared.into_iter().peekable();
     let (mut capacity, mut overdraft) = (0, 0);
@@ -113,10 +113,10 @@ fn exceeded(court: &mut Court<'_>, queue: usize, flow: Flow, parked_too: bool) {
         }
     }
     if let Some((most, inside, places)) = worst {
-        let name = &court.model.queues[queue].name;
+        let name = &checker.model.queues[queue].name;
         let with = if parked_too { " with the parked ones" } else { "" };
         let message =
             format!("queue {name} held at least {inside} unsettled jobs{with}, of {most} at most");
-        court.found(Kind::Bound, message, &places);
+        checker.found(Kind::Bound, message, &places);
     }
 }

@@ -17,34 +17,34 @@
 use std::collections::HashMap;
 
 use super::model::{Grant, Hold, Job, Said, Span};
-use super::{Court, Kind};
+use super::{Checker, Kind};
 
-pub(super) fn judge(court: &mut Court<'_>) {
-    let model = court.model;
-    let (fenced, timed) = (court.promised(|p| p.fenced), court.promised(|p| p.timed));
+pub(super) fn judge(checker: &mut Checker<'_>) {
+    let model = checker.model;
+    let (fenced, timed) = (checker.promised(|p| p.fenced), checker.promised(|p| p.timed));
     for (index, job) in model.jobs.iter().enumerate() {
         if timed {
-            overlaps(court, index, job);
+            overlaps(checker, index, job);
         }
         if fenced {
             for (token, hold) in &job.holds {
                 let later = later(job, *token);
-                late(court, job, *token, hold, later, timed);
+                late(checker, job, *token, hold, later, timed);
                 if timed {
-                    lost_early(court, index, *token, hold);
+                    lost_early(checker, index, *token, hold);
                 }
-                strangers(court, job, *token, hold);
+                strangers(checker, job, *token, hold);
             }
         }
     }
     if fenced {
         for queue in 0..model.queues.len() {
-            tokens(court, queue);
+            tokens(checker, queue);
         }
     }
     if timed {
         for queue in 0..model.queues.len() {
-            exclusive(court, queue);
+            exclusive(checker, queue);
         }
     }
 }
@@ -56,27 +56,27 @@ fn later(job: &Job, token: u64) -> Option<&Grant> {
 }
 
 /// Whether `hold` certainly runs until `next` was certainly given, and by how much longer, in microseconds.
-fn runs_beyond(court: &Court<'_>, job: usize, hold: &Hold, next: &Span) -> Option<u64> {
+fn runs_beyond(checker: &Checker<'_>, job: usize, hold: &Hold, next: &Span) -> Option<u64> {
     let grant = hold.grant()?;
     let given = next.answer?;
     let excused = next.before(&grant.span)
         || hold.may_be_settled_by(given.rank)
-        || court.facts.jobs[job].removed_by(given.rank);
-    let until = hold.runs_until(next)?.saturating_sub(court.expect.slack_us);
+        || checker.facts.jobs[job].removed_by(given.rank);
+    let until = hold.runs_until(next)?.saturating_sub(checker.expect.slack_us);
     (!excused && given.at_us < until).then(|| until - given.at_us)
 }
 
-fn overlaps(court: &mut Court<'_>, index: usize, job: &Job) {
+fn overlaps(checker: &mut Checker<'_>, index: usize, job: &Job) {
     let held: Vec<&Hold> = job.holds.values().filter(|hold| hold.grant().is_some()).collect();
     for pair in held.windows(2) {
         let [hold, next] = pair else { continue };
         let (Some(grant), Some(next)) = (hold.grant(), next.grant()) else { continue };
-        if let Some(early_us) = runs_beyond(court, index, hold, &next.span) {
+        if let Some(early_us) = runs_beyond(checker, index, hold, &next.span) {
             let message = format!(
                 "job {} was given with token {} at least {early_us} µs before the lease with token {} could end",
                 job.id, next.token, grant.token
             );
-            court.found(Kind::Overlap, message, &[grant.span.place(), next.span.place()]);
+            checker.found(Kind::Overlap, message, &[grant.span.place(), next.span.place()]);
         }
     }
     for hold in held.iter().filter(|hold| hold.grants.len() > 1) {
@@ -87,12 +87,12 @@ fn overlaps(court: &mut Court<'_>, index: usize, job: &Job) {
             hold.grants[0].token
         );
         let places: Vec<_> = hold.grants.iter().map(|grant| grant.span.place()).collect();
-        court.found(Kind::Token, message, &places);
+        checker.found(Kind::Token, message, &places);
     }
 }
 
 fn late(
-    court: &mut Court<'_>,
+    checker: &mut Checker<'_>,
     job: &Job,
     token: u64,
     hold: &Hold,
@@ -111,12 +111,12 @@ fn late(
                 "a {what} of job {} with token {token} was accepted after token {} had been given",
                 job.id, next.token
             );
-            court.found(Kind::LateOwner, message, &[next.span.place(), span.place()]);
+            checker.found(Kind::LateOwner, message, &[next.span.place(), span.place()]);
             continue;
         }
         // Its own answer is in `over_by`, so an extension that came late does not accuse itself.
         let Some(over) = over.filter(|_| what == "settlement") else { continue };
-        let over = over.saturating_add(court.expect.slack_us);
+        let over = over.saturating_add(checker.expect.slack_us);
         if span.call.at_us > over {
             let message = format!(
                 "a {what} of job {} with token {token} was accepted {} µs after the end of its lease",
@@ -124,14 +124,14 @@ fn late(
                 span.call.at_us - over
             );
             let given = hold.grant().map_or(span.call.place, |grant| grant.span.place());
-            court.found(Kind::LateOwner, message, &[given, span.place()]);
+            checker.found(Kind::LateOwner, message, &[given, span.place()]);
         }
     }
 }
 
-fn lost_early(court: &mut Court<'_>, index: usize, token: u64, hold: &Hold) {
+fn lost_early(checker: &mut Checker<'_>, index: usize, token: u64, hold: &Hold) {
     let Some(grant) = hold.grant() else { return };
-    let job = &court.model.jobs[index];
+    let job = &checker.model.jobs[index];
     let settlings = hold.settlings.iter().map(|one| (one.span, one.said));
     let refused: Vec<Span> = settlings
         .chain(hold.extensions.iter().map(|one| (one.span, one.said)))
@@ -142,24 +142,24 @@ fn lost_early(court: &mut Court<'_>, index: usize, token: u64, hold: &Hold) {
         let Some(answer) = span.answer else { continue };
         // A second item of one batch for the same lease is refused after the first.
         let excused = hold.may_be_settled_by(answer.rank)
-            || court.facts.jobs[index].removed_by(answer.rank)
+            || checker.facts.jobs[index].removed_by(answer.rank)
             || job.holds.range(token.saturating_add(1)..).any(|(_, later)| {
                 later.grants.iter().any(|grant| grant.span.call.rank <= answer.rank)
             });
         let Some(until) = hold.runs_until(&span) else { continue };
-        let until = until.saturating_sub(court.expect.slack_us);
+        let until = until.saturating_sub(checker.expect.slack_us);
         if !excused && answer.at_us < until {
             let message = format!(
                 "the owner of job {} with token {token} was refused although its lease ran {} µs longer",
                 job.id,
                 until - answer.at_us
             );
-            court.found(Kind::LostEarly, message, &[grant.span.place(), span.place()]);
+            checker.found(Kind::LostEarly, message, &[grant.span.place(), span.place()]);
         }
     }
 }
 
-fn strangers(court: &mut Court<'_>, job: &Job, token: u64, hold: &Hold) {
+fn strangers(checker: &mut Checker<'_>, job: &Job, token: u64, hold: &Hold) {
     if !hold.grants.is_empty() {
         return;
     }
@@ -172,13 +172,13 @@ fn strangers(court: &mut Court<'_>, job: &Job, token: u64, hold: &Hold) {
             "an owner of job {} was believed with token {token}, which was given to nobody",
             job.id
         );
-        court.found(Kind::Token, message, &[span.place()]);
+        checker.found(Kind::Token, message, &[span.place()]);
     }
 }
 
 /// All grants of a queue, by their question.
-fn grants(court: &Court<'_>, queue: usize) -> Vec<(usize, Grant)> {
-    let model = court.model;
+fn grants(checker: &Checker<'_>, queue: usize) -> Vec<(usize, Grant)> {
+    let model = checker.model;
     let mut grants: Vec<(usize, Grant)> = model.queues[queue]
         .jobs
         .iter()
@@ -191,8 +191,8 @@ fn grants(court: &Court<'_>, queue: usize) -> Vec<(usize, Grant)> {
     grants
 }
 
-fn tokens(court: &mut Court<'_>, queue: usize) {
-    let grants = grants(court, queue);
+fn tokens(checker: &mut Checker<'_>, queue: usize) {
+    let grants = grants(checker, queue);
     let mut answered: Vec<Grant> = grants.iter().map(|(_, grant)| *grant).collect();
     answered.sort_by_key(|grant| grant.span.end());
     let mut answered = answered.into_iter().peekable();
@@ -209,33 +209,33 @@ fn tokens(court: &mut Court<'_>, queue: usize) {
                 "token {} was given after token {} of the same queue",
                 grant.token, before.token
             );
-            court.found(Kind::Token, message, &[before.span.place(), grant.span.place()]);
+            checker.found(Kind::Token, message, &[before.span.place(), grant.span.place()]);
         } else if let Some((_, before)) =
             given.insert(grant.token, (job, grant)).filter(|(other, _)| *other != job)
         {
             let message = format!("token {} was given to two jobs of one queue", grant.token);
-            court.found(Kind::Token, message, &[before.span.place(), grant.span.place()]);
+            checker.found(Kind::Token, message, &[before.span.place(), grant.span.place()]);
         }
     }
 }
 
-fn exclusive(court: &mut Court<'_>, queue: usize) {
-    let declared = &court.model.queues[queue].declared;
+fn exclusive(checker: &mut Checker<'_>, queue: usize) {
+    let declared = &checker.model.queues[queue].declared;
     if declared.is_empty() || !declared.iter().all(|one| one.exclusive) {
         return;
     }
-    let mut grants = grants(court, queue);
+    let mut grants = grants(checker, queue);
     grants.sort_by_key(|(_, grant)| grant.token);
     for pair in grants.windows(2) {
         let [(job, grant), (other, next)] = pair else { continue };
         let together = grant.span.call.place == next.span.call.place;
-        let hold = &court.model.jobs[*job].holds[&grant.token];
-        if job != other && (together || runs_beyond(court, *job, hold, &next.span).is_some()) {
+        let hold = &checker.model.jobs[*job].holds[&grant.token];
+        if job != other && (together || runs_beyond(checker, *job, hold, &next.span).is_some()) {
             let message = format!(
                 "token {} of the exclusive queue {} was given while token {} was held",
-                next.token, court.model.queues[queue].name, grant.token
+                next.token, checker.model.queues[queue].name, grant.token
             );
-            court.found(Kind::Exclusive, message, &[grant.span.place(), next.span.place()]);
+            checker.found(Kind::Exclusive, message, &[grant.span.place(), next.span.place()]);
         }
     }
 }

@@ -18,26 +18,26 @@ use super::super::event::How;
 use super::super::read::Place;
 use super::facts::{Fact, may_store};
 use super::model::{Fate, Grant, Job, Said, Sending, Settling};
-use super::{Court, End, Kind};
+use super::{Checker, End, Kind};
 
-pub(super) fn judge(court: &mut Court<'_>) {
-    let (model, facts) = (court.model, court.facts);
+pub(super) fn judge(checker: &mut Checker<'_>) {
+    let (model, facts) = (checker.model, checker.facts);
     for (job, fact) in model.jobs.iter().zip(&facts.jobs) {
-        loss(court, job, fact);
-        unsent(court, job);
+        loss(checker, job, fact);
+        unsent(checker, job);
         if fact.two_lives {
             continue;
         }
-        second_effect(court, job, fact);
-        if court.promised(|p| p.dedup) {
-            accepted_twice(court, job);
+        second_effect(checker, job, fact);
+        if checker.promised(|p| p.dedup) {
+            accepted_twice(checker, job);
         }
-        if court.promised(|p| p.attempts && p.fenced) {
-            attempts(court, job, fact);
+        if checker.promised(|p| p.attempts && p.fenced) {
+            attempts(checker, job, fact);
         }
-        early(court, job, fact);
+        early(checker, job, fact);
     }
-    left(court);
+    left(checker);
 }
 
 /// The first send that was certainly accepted.
@@ -53,10 +53,10 @@ fn grants(job: &Job) -> impl Iterator<Item = &Grant> {
     job.holds.values().flat_map(|hold| &hold.grants)
 }
 
-fn loss(court: &mut Court<'_>, job: &Job, fact: &Fact) {
+fn loss(checker: &mut Checker<'_>, job: &Job, fact: &Fact) {
     let Some(accepted) = acceptance(job) else { return };
     let may_be_gone = |how: How| settlings(job).any(|(_, one)| one.how == how && one.said.maybe());
-    let lost = match &court.expect.end {
+    let lost = match &checker.expect.end {
         End::Running => false,
         End::Drained => !may_be_gone(How::Done) && !may_be_gone(How::Bury),
         End::Left(left) => !left.contains_key(&job.id) && !may_be_gone(How::Done),
@@ -66,11 +66,11 @@ fn loss(court: &mut Court<'_>, job: &Job, fact: &Fact) {
         places.extend(grants(job).last().map(|grant| grant.span.place()));
         let message =
             format!("job {} was accepted, nobody settled it, and it is not there any more", job.id);
-        court.found(Kind::Loss, message, &places);
+        checker.found(Kind::Loss, message, &places);
     }
 }
 
-fn unsent(court: &mut Court<'_>, job: &Job) {
+fn unsent(checker: &mut Checker<'_>, job: &Job) {
     let sent = |by: u64| {
         job.sends.iter().any(|send| {
             (may_store(send.fate) || send.fate == Fate::Duplicate) && send.span.call.rank <= by
@@ -78,14 +78,14 @@ fn unsent(court: &mut Court<'_>, job: &Job) {
     };
     let Some(first) = grants(job).min_by_key(|grant| grant.span.end()) else { return };
     if !sent(first.span.end()) {
-        let queue = &court.model.queues[job.queue].name;
+        let queue = &checker.model.queues[job.queue].name;
         let message =
             format!("job {} was given from queue {queue}, and nobody had sent it there", job.id);
-        court.found(Kind::Unsent, message, &[first.span.place()]);
+        checker.found(Kind::Unsent, message, &[first.span.place()]);
     }
 }
 
-fn second_effect(court: &mut Court<'_>, job: &Job, fact: &Fact) {
+fn second_effect(checker: &mut Checker<'_>, job: &Job, fact: &Fact) {
     let finals: Vec<(u64, &Settling)> =
         settlings(job).filter(|(_, one)| one.said == Said::Yes && one.how.is_final()).collect();
     for pair in finals.windows(2) {
@@ -97,7 +97,7 @@ fn second_effect(court: &mut Court<'_>, job: &Job, fact: &Fact) {
                 "job {} was ended twice, with token {token} and with token {other}",
                 job.id
             );
-            court.found(Kind::SecondEffect, message, &[first.span.place(), second.span.place()]);
+            checker.found(Kind::SecondEffect, message, &[first.span.place(), second.span.place()]);
         }
     }
     for (token, hold) in &job.holds {
@@ -111,7 +111,7 @@ fn second_effect(court: &mut Court<'_>, job: &Job, fact: &Fact) {
             hold.settlings.iter().filter(|one| one.said == Said::Yes && one.how.is_final());
         if accepted.len() > 1 && finals.count() < 2 {
             let message = format!("the lease of job {} with token {token} was ended twice", job.id);
-            court.found(Kind::SecondEffect, message, &accepted);
+            checker.found(Kind::SecondEffect, message, &accepted);
         }
     }
     let Some((_, end)) = finals.iter().min_by_key(|(_, one)| one.span.end()) else { return };
@@ -121,11 +121,11 @@ fn second_effect(court: &mut Court<'_>, job: &Job, fact: &Fact) {
     if let Some(grant) = after {
         let message =
             format!("job {} was given with token {} after it had ended", job.id, grant.token);
-        court.found(Kind::SecondEffect, message, &[end.span.place(), grant.span.place()]);
+        checker.found(Kind::SecondEffect, message, &[end.span.place(), grant.span.place()]);
     }
 }
 
-fn accepted_twice(court: &mut Court<'_>, job: &Job) {
+fn accepted_twice(checker: &mut Checker<'_>, job: &Job) {
     let stored: Vec<Place> = job
         .sends
         .iter()
@@ -134,11 +134,11 @@ fn accepted_twice(court: &mut Court<'_>, job: &Job) {
         .collect();
     if stored.len() > 1 {
         let message = format!("job {} was stored {} times", job.id, stored.len());
-        court.found(Kind::AcceptedTwice, message, &stored);
+        checker.found(Kind::AcceptedTwice, message, &stored);
     }
 }
 
-fn attempts(court: &mut Court<'_>, job: &Job, fact: &Fact) {
+fn attempts(checker: &mut Checker<'_>, job: &Job, fact: &Fact) {
     let given: Vec<_> =
         job.holds.values().filter_map(|hold| Some((hold, *hold.grant()?))).collect();
     for pair in given.windows(2) {
@@ -149,12 +149,12 @@ fn attempts(court: &mut Court<'_>, job: &Job, fact: &Fact) {
                 "attempt {} of job {} with token {} comes after attempt {} with token {}",
                 second.attempt, job.id, second.token, first.attempt, first.token
             );
-            court.found(Kind::Attempts, message, &[first.span.place(), second.span.place()]);
+            checker.found(Kind::Attempts, message, &[first.span.place(), second.span.place()]);
         }
     }
 }
 
-fn early(court: &mut Court<'_>, job: &Job, fact: &Fact) {
+fn early(checker: &mut Checker<'_>, job: &Job, fact: &Fact) {
     let possible = job.sends.iter().filter(|send| send.fate != Fate::Refused);
     let due = possible
         .map(|send| (send.span.call.at_us.saturating_add(send.delay_us), send.span.place()))
@@ -173,31 +173,32 @@ fn early(court: &mut Court<'_>, job: &Job, fact: &Fact) {
         };
         // Given before that was asked for: then it is the settlement that is wrong, and `lease.rs` says so.
         let Some(given) = grant.span.answer.filter(|given| given.rank > asked) else { continue };
-        if given.at_us.saturating_add(court.expect.slack_us) < due && !fact.kicked_by(given.rank) {
+        if given.at_us.saturating_add(checker.expect.slack_us) < due && !fact.kicked_by(given.rank)
+        {
             let message = format!(
                 "job {} was given with token {} {} µs before it was due",
                 job.id,
                 grant.token,
                 due - given.at_us
             );
-            court.found(Kind::Early, message, &[place, grant.span.place()]);
+            checker.found(Kind::Early, message, &[place, grant.span.place()]);
         }
     }
 }
 
 /// What is left must have been sent, and not have ended.
-fn left(court: &mut Court<'_>) {
-    let expect = court.expect;
+fn left(checker: &mut Checker<'_>) {
+    let expect = checker.expect;
     let End::Left(left) = &expect.end else { return };
     for (id, (queue, state)) in left {
-        let found = court
+        let found = checker
             .model
             .find(queue.as_str(), *id)
-            .map(|index| (&court.model.jobs[index], court.facts.jobs[index].two_lives));
+            .map(|index| (&checker.model.jobs[index], checker.facts.jobs[index].two_lives));
         let was_sent = |job: &Job| job.sends.iter().any(|one| one.fate != Fate::Refused);
         let Some((job, two_lives)) = found.filter(|(job, _)| was_sent(job)) else {
             let message = format!("job {id} is in queue {queue}, and nobody sent it there");
-            court.found(Kind::Unsent, message, &[]);
+            checker.found(Kind::Unsent, message, &[]);
             continue;
         };
         let done = settlings(job)
@@ -205,7 +206,7 @@ fn left(court: &mut Court<'_>) {
             .map(|(_, one)| one.span.place());
         if let Some(done) = done.filter(|_| !two_lives) {
             let message = format!("job {id} was done, and is still in queue {queue} as {state}");
-            court.found(Kind::SecondEffect, message, &[done]);
+            checker.found(Kind::SecondEffect, message, &[done]);
         }
     }
 }

@@ -292,16 +292,16 @@ pub fn check(history: &History, expect: &Expect) -> Result<Report> {
     let counts = count(history, &model);
     let facts = Facts::of(&model);
     let report = Report { counts, ..Report::default() };
-    let mut court = Court { history, model: &model, facts: &facts, expect, report };
-    lease::judge(&mut court);
-    life::judge(&mut court);
-    bound::judge(&mut court);
-    order::judge(&mut court);
-    Ok(court.report)
+    let mut checker = Checker { history, model: &model, facts: &facts, expect, report };
+    lease::judge(&mut checker);
+    life::judge(&mut checker);
+    bound::judge(&mut checker);
+    order::judge(&mut checker);
+    Ok(checker.report)
 }
 
 /// What every rule looks at, and where it puts what it finds.
-struct Court<'a> {
+struct Checker<'a> {
     history: &'a History,
     model: &'a Model,
     facts: &'a Facts,
@@ -309,7 +309,7 @@ struct Court<'a> {
     report: Report,
 }
 
-impl Court<'_> {
+impl Checker<'_> {
     fn found(&mut self, kind: Kind, message: String, places: &[Place]) {
         if self.report.violations.len() == Report::VIOLATIONS_MAX {
             self.report.more += 1;

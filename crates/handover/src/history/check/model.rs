@@ -273,15 +273,15 @@ impl Model {
             (What::Receive { .. }, None | Some(What::Received { .. })) => {
                 return self.add_receive(&event.what, span, answer);
             }
-            (What::Extend { leases, lease_us }, None | Some(What::Extended { .. })) => {
+            (What::Extend { receipts, lease_us }, None | Some(What::Extended { .. })) => {
                 let (answers, error) = match answer {
                     Some(What::Extended { answers, error, .. }) => (answers.as_slice(), error),
                     _ => (&[][..], &None),
                 };
-                let said = said(answers, error.as_deref(), answer.is_some(), leases.len())?;
-                for (lease, said) in leases.iter().zip(said) {
+                let said = said(answers, error.as_deref(), answer.is_some(), receipts.len())?;
+                for (receipt, said) in receipts.iter().zip(said) {
                     let extension = Extension { span, lease_us: *lease_us, said };
-                    self.hold(&lease.queue, lease.id, lease.token).extensions.push(extension);
+                    self.hold(&receipt.queue, receipt.id, receipt.token).extensions.push(extension);
                 }
             }
             (What::Settle { items }, None | Some(What::Settled { .. })) => {
@@ -292,8 +292,8 @@ impl Model {
                 let said = said(answers, error.as_deref(), answer.is_some(), items.len())?;
                 for (item, said) in items.iter().zip(said) {
                     let settling = Settling { span, how: item.how, after_us: item.after_us, said };
-                    let lease = &item.lease;
-                    self.hold(&lease.queue, lease.id, lease.token).settlings.push(settling);
+                    let receipt = &item.receipt;
+                    self.hold(&receipt.queue, receipt.id, receipt.token).settlings.push(settling);
                 }
             }
             (What::Steer(what), None | Some(What::Steered { .. })) => {
@@ -351,11 +351,11 @@ impl Model {
         let queues = queues.iter().map(|queue| self.queue(queue)).collect();
         let mut taken = Vec::with_capacity(jobs.len());
         for one in jobs {
-            let lease = &one.lease;
+            let receipt = &one.receipt;
             let grant =
-                Grant { span, token: lease.token, attempt: one.attempt, lease_us: *lease_us };
-            self.hold(&lease.queue, lease.id, lease.token).grants.push(grant);
-            taken.push((self.job(&lease.queue, lease.id), lease.token));
+                Grant { span, token: receipt.token, attempt: one.attempt, lease_us: *lease_us };
+            self.hold(&receipt.queue, receipt.id, receipt.token).grants.push(grant);
+            taken.push((self.job(&receipt.queue, receipt.id), receipt.token));
         }
         self.receives.push(Receiving { span, queues, taken, answered });
         Some(())

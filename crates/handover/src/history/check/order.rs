@@ -17,37 +17,37 @@ use std::collections::BTreeMap;
 use super::super::event::How;
 use super::super::read::Place;
 use super::model::{Grant, Hold, Job, Said};
-use super::{Court, Kind};
+use super::{Checker, Kind};
 
 /// How many jobs are looked at for one that was passed over: the best candidates come first.
 const LOOK: usize = 16;
 
-pub(super) fn judge(court: &mut Court<'_>) {
-    for queue in 0..court.model.queues.len() {
-        if court.promised(|p| p.keys) {
-            keys(court, queue);
+pub(super) fn judge(checker: &mut Checker<'_>) {
+    for queue in 0..checker.model.queues.len() {
+        if checker.promised(|p| p.keys) {
+            keys(checker, queue);
         }
-        if court.promised(|p| p.fifo) {
-            priorities(court, queue);
+        if checker.promised(|p| p.fifo) {
+            priorities(checker, queue);
         }
     }
 }
 
-fn keys(court: &mut Court<'_>, queue: usize) {
+fn keys(checker: &mut Checker<'_>, queue: usize) {
     let mut by_key: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for index in &court.model.queues[queue].jobs {
-        if let Some((_, Some(key))) = court.model.jobs[*index].order() {
+    for index in &checker.model.queues[queue].jobs {
+        if let Some((_, Some(key))) = checker.model.jobs[*index].order() {
             by_key.entry(key).or_default().push(*index);
         }
     }
     for (key, jobs) in by_key {
-        one_key(court, key, jobs);
+        one_key(checker, key, jobs);
     }
 }
 
 /// Looks, for each job of a key, at the one that was certainly ahead of it and ended last.
-fn one_key(court: &mut Court<'_>, key: &str, mut jobs: Vec<usize>) {
-    let (model, facts) = (court.model, court.facts);
+fn one_key(checker: &mut Checker<'_>, key: &str, mut jobs: Vec<usize>) {
+    let (model, facts) = (checker.model, checker.facts);
     jobs.retain(|job| facts.jobs[*job].accepted.is_some() && !facts.jobs[*job].two_lives);
     let came = |job: usize| facts.jobs[job].accepted.map(|one| (one.from, one.until));
     let mut later = jobs.clone();
@@ -65,7 +65,7 @@ fn one_key(court: &mut Court<'_>, key: &str, mut jobs: Vec<usize>) {
         while let Some(before) =
             ahead.next_if(|one| came(*one).is_some_and(|(_, until)| until < accepted.from))
         {
-            last = later_end(court, last, before);
+            last = later_end(checker, last, before);
         }
         let place = accepted.by.map(|(span, _)| span.call.place);
         let mate = place.and_then(|place| batch.get(&place).copied());
@@ -73,12 +73,12 @@ fn one_key(court: &mut Court<'_>, key: &str, mut jobs: Vec<usize>) {
             if let Some(given) = first_given(&model.jobs[job])
                 && given.span.end() < facts.jobs[other].end()
             {
-                passed(court, other, job, &given, &format!("of key {key:?}"));
+                passed(checker, other, job, &given, &format!("of key {key:?}"));
                 break;
             }
         }
         if let Some(place) = place
-            && let Some(later) = later_end(court, mate, job)
+            && let Some(later) = later_end(checker, mate, job)
         {
             batch.insert(place, later);
         }
@@ -86,8 +86,8 @@ fn one_key(court: &mut Court<'_>, key: &str, mut jobs: Vec<usize>) {
 }
 
 /// Of two jobs the one whose end is later.
-fn later_end(court: &Court<'_>, one: Option<usize>, other: usize) -> Option<usize> {
-    let end = |job: usize| court.facts.jobs[job].end();
+fn later_end(checker: &Checker<'_>, one: Option<usize>, other: usize) -> Option<usize> {
+    let end = |job: usize| checker.facts.jobs[job].end();
     Some(one.filter(|one| end(*one) >= end(other)).unwrap_or(other))
 }
 
@@ -96,8 +96,8 @@ fn first_given(job: &Job) -> Option<Grant> {
     grants.min_by_key(|grant| grant.span.end()).copied()
 }
 
-fn passed(court: &mut Court<'_>, ahead: usize, job: usize, given: &Grant, what: &str) {
-    let (model, facts) = (court.model, court.facts);
+fn passed(checker: &mut Checker<'_>, ahead: usize, job: usize, given: &Grant, what: &str) {
+    let (model, facts) = (checker.model, checker.facts);
     let message = format!(
         "job {} was given with token {} while job {} was ahead of it, {what}",
         model.jobs[job].id, given.token, model.jobs[ahead].id
@@ -105,7 +105,7 @@ fn passed(court: &mut Court<'_>, ahead: usize, job: usize, given: &Grant, what: 
     let sent = facts.jobs[ahead].accepted.and_then(|one| one.by);
     let mut places: Vec<Place> = sent.map(|(span, _)| span.place()).into_iter().collect();
     places.push(given.span.place());
-    court.found(Kind::Order, message, &places);
+    checker.found(Kind::Order, message, &places);
 }
 
 /// A time in which a job was certainly ready: after `from`, before `until`.
@@ -120,14 +120,14 @@ struct Ready {
 }
 
 fn ready_times(
-    court: &Court<'_>,
+    checker: &Checker<'_>,
     queue: usize,
     taken: &BTreeMap<(usize, u64), (Place, usize)>,
 ) -> Vec<Ready> {
-    let dark = court.facts.dark_from[queue];
+    let dark = checker.facts.dark_from[queue];
     let mut times = Vec::new();
-    for index in &court.model.queues[queue].jobs {
-        let (job, fact) = (&court.model.jobs[*index], &court.facts.jobs[*index]);
+    for index in &checker.model.queues[queue].jobs {
+        let (job, fact) = (&checker.model.jobs[*index], &checker.facts.jobs[*index]);
         let Some((priority, None)) = job.order() else { continue };
         let Some(accepted) = fact.accepted.filter(|_| !fact.two_lives) else { continue };
         let at_once = job.sends.iter().all(|send| send.delay_us == 0);
@@ -170,8 +170,8 @@ enum Look {
     Empty { call: u64, place: Place },
 }
 
-fn priorities(court: &mut Court<'_>, queue: usize) {
-    let model = court.model;
+fn priorities(checker: &mut Checker<'_>, queue: usize) {
+    let model = checker.model;
     let mut taken = BTreeMap::new();
     let mut looks: Vec<(u64, Look)> = Vec::new();
     for receive in model.receives.iter().filter(|receive| receive.queues.contains(&queue)) {
@@ -189,7 +189,7 @@ fn priorities(court: &mut Court<'_>, queue: usize) {
             }
         }
     }
-    let times = ready_times(court, queue, &taken);
+    let times = ready_times(checker, queue, &taken);
     let mut steps: Vec<(u64, bool, usize)> = Vec::new();
     for (index, time) in times.iter().enumerate() {
         steps.push((time.from, true, index));
@@ -202,14 +202,14 @@ fn priorities(court: &mut Court<'_>, queue: usize) {
     let mut ready = ReadyNow::default();
     for (rank, look) in looks {
         while let Some((_, comes, index)) = steps.next_if(|(at, ..)| *at <= rank) {
-            ready.step(court, &times[index], comes);
+            ready.step(checker, &times[index], comes);
         }
         match look {
-            Look::Given { job, grant } => given(court, &ready, job, &grant),
-            Look::Empty { call, place } => empty(court, queue, &ready, call, place),
+            Look::Given { job, grant } => given(checker, &ready, job, &grant),
+            Look::Empty { call, place } => empty(checker, queue, &ready, call, place),
         }
     }
-    answers(court, queue, &times);
+    answers(checker, queue, &times);
 }
 
 /// The jobs that are ready at a moment: the most urgent first, then by when they were certainly accepted.
@@ -217,8 +217,8 @@ fn priorities(court: &mut Court<'_>, queue: usize) {
 struct ReadyNow(BTreeMap<(u8, u64, usize), Ready>);
 
 impl ReadyNow {
-    fn step(&mut self, court: &Court<'_>, time: &Ready, comes: bool) {
-        let until = court.facts.jobs[time.job].accepted.map_or(u64::MAX, |one| one.until);
+    fn step(&mut self, checker: &Checker<'_>, time: &Ready, comes: bool) {
+        let until = checker.facts.jobs[time.job].accepted.map_or(u64::MAX, |one| one.until);
         let key = (u8::MAX - time.priority, until, time.job);
         if comes {
             self.0.insert(key, *time);
@@ -228,8 +228,8 @@ impl ReadyNow {
     }
 }
 
-fn given(court: &mut Court<'_>, ready: &ReadyNow, index: usize, grant: &Grant) {
-    let (model, facts) = (court.model, court.facts);
+fn given(checker: &mut Checker<'_>, ready: &ReadyNow, index: usize, grant: &Grant) {
+    let (model, facts) = (checker.model, checker.facts);
     let Some(accepted) = facts.jobs[index].accepted else { return };
     let Some((priority, _)) = model.jobs[index].order() else { return };
     let urgency = u8::MAX - priority;
@@ -249,28 +249,28 @@ fn given(court: &mut Court<'_>, ready: &ReadyNow, index: usize, grant: &Grant) {
         })
         .map(|time| time.job);
     if let Some(ahead) = ahead {
-        passed(court, ahead, index, grant, "by priority and age");
+        passed(checker, ahead, index, grant, "by priority and age");
     }
 }
 
-fn empty(court: &mut Court<'_>, queue: usize, ready: &ReadyNow, call: u64, place: Place) {
-    let declared = &court.model.queues[queue].declared;
-    if court.facts.paused[queue] || declared.iter().any(|one| one.exclusive) {
+fn empty(checker: &mut Checker<'_>, queue: usize, ready: &ReadyNow, call: u64, place: Place) {
+    let declared = &checker.model.queues[queue].declared;
+    if checker.facts.paused[queue] || declared.iter().any(|one| one.exclusive) {
         return;
     }
     let slept = ready.0.values().take(LOOK).find(|time| time.from < call).map(|time| time.job);
     if let Some(job) = slept {
         let message = format!(
             "a receive came back empty while job {} was ready all the time",
-            court.model.jobs[job].id
+            checker.model.jobs[job].id
         );
-        court.found(Kind::Overslept, message, &[place]);
+        checker.found(Kind::Overslept, message, &[place]);
     }
 }
 
 /// Within one answer: a job that was ready before the question stands before those behind it.
-fn answers(court: &mut Court<'_>, queue: usize, times: &[Ready]) {
-    let (model, facts) = (court.model, court.facts);
+fn answers(checker: &mut Checker<'_>, queue: usize, times: &[Ready]) {
+    let (model, facts) = (checker.model, checker.facts);
     let ready: BTreeMap<(Place, usize), &Ready> =
         times.iter().filter_map(|time| Some((time.taken?, time))).collect();
     for receive in model.receives.iter().filter(|receive| receive.queues.contains(&queue)) {
@@ -291,7 +291,7 @@ fn answers(court: &mut Court<'_>, queue: usize, times: &[Ready]) {
             if let Some(grant) =
                 grant.filter(|_| one.queue == queue && time.from < call.rank && ahead)
             {
-                passed(court, job, before, grant, "and behind it in one answer");
+                passed(checker, job, before, grant, "and behind it in one answer");
             }
         }
     }
