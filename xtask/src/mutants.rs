@@ -166,14 +166,23 @@ impl Lab {
         let manifest = fs::read_to_string(self.root.join("Cargo.toml"))
             .map_err(|e| format!("Cargo.toml: {e}"))?;
         write(&self.dir().join("Cargo.toml"), narrowed(&manifest)?.as_bytes())?;
-        let lock = self.dir().join("Cargo.lock");
-        if !lock.is_file() {
-            let full = fs::read(self.root.join("Cargo.lock")).map_err(|e| format!("lock: {e}"))?;
-            write(&lock, &full)?;
-        }
+        self.restore_lock()?;
         for name in CRATES {
             let part = Path::new("crates").join(name);
             mirror(&self.root.join(&part), &self.dir().join(&part))?;
+        }
+        Ok(())
+    }
+
+    /// The lock of the copy is the checkout's, cut by cargo to the crates of the copy, so the two are never the same. What
+    /// it was cut from lies beside it, and a new one comes over when the checkout's has changed since.
+    fn restore_lock(&self) -> Result<(), String> {
+        let full =
+            fs::read(self.root.join("Cargo.lock")).map_err(|e| format!("Cargo.lock: {e}"))?;
+        let (lock, origin) = (self.dir().join("Cargo.lock"), self.dir().join("Cargo.lock.origin"));
+        if !lock.is_file() || fs::read(&origin).ok().as_ref() != Some(&full) {
+            write(&lock, &full)?;
+            write(&origin, &full)?;
         }
         Ok(())
     }
@@ -435,6 +444,23 @@ mod tests {
         for gone in ["a/gone", "old", "mutants"] {
             assert!(!to.join(gone).exists(), "{gone}");
         }
+    }
+
+    #[test]
+    fn the_lock_comes_over_again_when_it_has_changed_and_only_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Lab { root: folder.path().to_path_buf(), long: false };
+        let (ours, copy) = (lab.root.join("Cargo.lock"), lab.dir().join("Cargo.lock"));
+        let after_restore = || {
+            lab.restore_lock().unwrap();
+            fs::read_to_string(&copy).unwrap()
+        };
+        fs::write(&ours, "a 1, b 1").unwrap();
+        assert_eq!(after_restore(), "a 1, b 1");
+        fs::write(&copy, "a 1").unwrap(); // cargo, which needs no b there
+        assert_eq!(after_restore(), "a 1");
+        fs::write(&ours, "a 2, b 1").unwrap();
+        assert_eq!(after_restore(), "a 2, b 1");
     }
 
     #[test]
