@@ -21,7 +21,7 @@ enum Job {
     Tidy,
     /// Formatting.
     Fmt,
-    /// Clippy over every target, warnings as errors.
+    /// Clippy over every target, warnings as errors; the fuzz targets compile.
     Clippy,
     /// Every test and every example of the documentation.
     Test,

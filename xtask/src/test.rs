@@ -2,10 +2,13 @@
 //! program is run and counted is in [`crate::run`]; jobs that need the network are in
 //! [`crate::ci`].
 //!
-//! Everything is built in debug with the flags of the environment, the same for every group, so
-//! that nothing is built twice: `clippy` and `docs` share the metadata of the dependencies, and
+//! Nearly everything is built in debug with the flags of the environment, the same for every group,
+//! so that nothing is built twice: `clippy` and `docs` share the metadata of the dependencies, and
 //! `test` and `crawl` their code. All cargo runs name the whole workspace where they can, because
 //! another set of packages is another set of features, and that builds the dependencies again.
+//! What needs other flags has a folder of its own under `target/`: the fuzz targets that `clippy`
+//! checks (`fuzz-check`), the two checkers of `models`, which are built in release (`loom`,
+//! `shuttle`), and the copy of `mutants`.
 
 use crate::mutants;
 use crate::run::{Program, Stopwatch, Tally};
@@ -231,7 +234,11 @@ pub(crate) fn run_group(
     match group {
         Group::Tidy => tidy::main(root).map(Tally::one),
         Group::Fmt => fmt(root).map(Tally::one),
-        Group::Clippy => clippy(root, members).map(Tally::one),
+        Group::Clippy => {
+            let mut tally = Tally::one(clippy(root, members)?);
+            tally.add(Tally::one(fuzz_targets(root)?));
+            Ok(tally)
+        }
         Group::Test => test(root, members, plan),
         Group::Docs => docs(root).map(Tally::one),
         Group::Crawl => crawl(root, members, plan),
@@ -263,6 +270,19 @@ fn clippy(root: &Path, members: &[Member]) -> Result<bool, String> {
         .args(["clippy", "--workspace", "--all-targets"])
         .args(site_feature(members))
         .args(["--", "-D", "warnings"])
+        .ok()
+}
+
+/// Whether the fuzz targets compile: they are a workspace of their own, and run only where somebody
+/// asks for it, with a nightly toolchain. To check them the stable one is enough.
+fn fuzz_targets(root: &Path) -> Result<bool, String> {
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    Program::cargo(root)
+        .args(["check", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--lib", "--bins"])
+        // Nothing is linked, so libFuzzer itself, which is C++, need not be built: it is said to be there.
+        .env("CUSTOM_LIBFUZZER_PATH", "/nowhere/libFuzzer.a")
+        .env("RUSTFLAGS", format!("{flags} --cfg fuzzing").trim())
+        .env("CARGO_TARGET_DIR", &root.join("target/fuzz-check").to_string_lossy())
         .ok()
 }
 
