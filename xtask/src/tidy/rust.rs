@@ -5,11 +5,13 @@ use super::source::{self, Line, has_word};
 use super::{Finding, Tree};
 
 /// Who else may read the clock, and why it does not ask `handover::clock`.
-const CLOCKS: [(&str, &str); 5] = [
+const CLOCKS: [(&str, &str); 7] = [
+    ("bench/src/measure.rs", "processes compare moments; those of handover::clock stay in one"),
     ("crates/handover/src/clock.rs", "this is the clock"),
     ("crates/handover-buffer/src/sync.rs", "the buffer depends on nothing; only for deadlines"),
     ("crates/handover-lab/src/real.rs", "the lessons' engine links nothing of ours; times to draw"),
     ("crates/handover-modules/src/scraper/clock.rs", "the scraper links nothing of ours"),
+    ("lessons/cpu.rs", "the time a thread has worked, which no clock of ours tells"),
     ("xtask/src/run.rs", "the house's commands do not link the library; only times to show"),
 ];
 
@@ -86,7 +88,11 @@ pub(crate) fn clock(tree: &Tree) -> Vec<Finding> {
     code_findings(
         tree,
         |path| !beside_the_library(path) && CLOCKS.iter().all(|(allowed, _)| *allowed != path),
-        |line| ["Instant::now", "SystemTime::now"].iter().any(|now| line.has_word(now)),
+        |line| {
+            ["Instant::now", "SystemTime::now", "clock_gettime"]
+                .iter()
+                .any(|now| line.has_word(now))
+        },
         "reads the clock; use handover::clock, or add the file with its reason to CLOCKS in \
          xtask/src/tidy/rust.rs",
     )
@@ -170,8 +176,8 @@ mod tests {
 
     #[test]
     fn the_clock_is_read_in_its_file_and_the_listed_ones() {
-        let text = "use std::time::Instant;\nlet t = Instant::now();\nlet s = std::time::SystemTime::now();\n";
-        assert_eq!(check(clock, "crates/handover/src/worker.rs", text), [2, 3]);
+        let text = "use std::time::Instant;\nlet t = Instant::now();\nlet s = std::time::SystemTime::now();\nlet n = rustix::time::clock_gettime(id);\n";
+        assert_eq!(check(clock, "crates/handover/src/worker.rs", text), [2, 3, 4]);
         for path in CLOCKS.map(|(path, _)| path) {
             assert_eq!(check(clock, path, text), NOTHING);
         }
