@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use handover::{
-    BoxFuture, Error, ErrorKind, JobId, Put, QueueName, Record, Result, ResultCaps, ResultStore,
-    clock,
+    BoxFuture, Durability, Error, ErrorKind, JobId, Put, QueueName, Record, Result, ResultCaps,
+    ResultStore, clock,
 };
 
 use crate::broker::named;
@@ -22,6 +22,20 @@ pub struct SqliteResults {
 }
 
 impl SqliteResults {
+    async fn get_record(&self, id: JobId) -> Result<Option<Record>> {
+        let read = move |connection: &_| view::result(connection, id);
+        let found = self.shared.read(Side::Results, read).await?;
+        let is_outcome = found.as_ref().is_some_and(|record| record.status.is_outcome());
+        if !is_outcome || self.shared.result_caps.durability != Durability::Synced {
+            return Ok(found);
+        }
+        // The writer makes sure that the disk has it.
+        let now = clock::now();
+        self.shared
+            .ask(Side::Results, |reply| Op::Await(AwaitOp { id, deadline: now, reply }))
+            .await
+    }
+
     async fn put_all(&self, records: &[Record]) -> Result<Vec<Put>> {
         let output_bytes_max = self.shared.result_caps.output_bytes_max;
         for record in records {
@@ -55,10 +69,7 @@ impl ResultStore for SqliteResults {
     }
 
     fn get(&self, id: JobId) -> BoxFuture<'_, Result<Option<Record>>> {
-        named(
-            "get",
-            self.shared.read(Side::Results, move |connection| view::result(connection, id)),
-        )
+        named("get", self.get_record(id))
     }
 
     fn wait(&self, id: JobId, wait: Duration) -> BoxFuture<'_, Result<Option<Record>>> {

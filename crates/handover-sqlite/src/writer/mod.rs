@@ -78,6 +78,8 @@ pub(crate) struct Writer<'c> {
     look_at: Option<Instant>,
     /// The results up to this number were looked at for those who wait for outcomes. No number is given twice.
     result_seen: i64,
+    /// The disk has for sure what others had committed up to this `PRAGMA data_version`.
+    sure_of: Option<i64>,
     /// When everybody's outcome is to be asked for, whatever was stored since.
     look_at_all: Option<Instant>,
     /// After a failure the file is left alone until then, unless somebody asks or rings: what is overdue stays overdue, and
@@ -118,6 +120,7 @@ impl<'c> Writer<'c> {
             forget_at: Some(0),
             look_at: None,
             result_seen: 0,
+            sure_of: None,
             look_at_all: None,
             rest_until: None,
             hushed: Vec::new(),
@@ -323,10 +326,8 @@ impl<'c> Writer<'c> {
             // Where even that cannot be read, each of them is told why.
             stored.extend(self.newly_stored().unwrap_or_else(|_| self.waiters.awaited()));
         }
-        for id in stored {
-            let waiting = self.waiters.take_awaits(id);
-            self.awaits(waiting);
-        }
+        let waiting = stored.into_iter().flat_map(|id| self.waiters.take_awaits(id)).collect();
+        self.awaits(waiting);
     }
 
     /// The jobs whose outcome may be there by now: what was stored since the last look, and now and then everything.
@@ -349,8 +350,9 @@ impl<'c> Writer<'c> {
         Ok(self.waiters.awaited())
     }
 
-    /// Answers those whose outcome is there; the others wait (again).
+    /// Answers those whose outcome is there, once the disk has it; the others wait (again).
     fn awaits(&mut self, awaits: Vec<AwaitOp>) {
+        let mut told = Vec::new();
         for op in awaits {
             let found = self
                 .sql
@@ -369,8 +371,19 @@ impl<'c> Writer<'c> {
             if no_outcome(&answer) && !op.reply.is_closed() {
                 self.waiters.enter_await(op);
             } else {
-                _ = op.reply.send(answer); // a caller that is gone needs no answer
+                told.push((op.reply, answer));
             }
+        }
+        if told.is_empty() {
+            return;
+        }
+        let sure = self.make_sure();
+        for (reply, answer) in told {
+            let answer = match &sure {
+                Err(error) => answer.and_then(|_| Err(error.duplicate())),
+                Ok(()) => answer,
+            };
+            _ = reply.send(answer); // a caller that is gone needs no answer
         }
     }
 

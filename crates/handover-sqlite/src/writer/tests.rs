@@ -409,6 +409,35 @@ fn an_outcome_that_another_process_stores_is_found_among_the_new_ones_or_among_a
 }
 
 #[test]
+fn an_outcome_is_on_the_disk_before_anybody_is_told_whoever_stored_it() {
+    let mut desk = Desktop::new();
+    let (theirs, ours) = (desk.connect(), desk.connect());
+    desk.options = SqliteOptions::default().durability(Durability::Buffered);
+    let mut them = desk.writer(&theirs);
+    desk.options = SqliteOptions::default();
+    let mut us = desk.writer(&ours);
+    desk.declare(&mut us, 10);
+    let log = Arc::clone(&us.post.log);
+    let deadline = clock::after(Duration::from_secs(60));
+    let id = JobId::new();
+    let (reply, put) = oneshot::channel();
+    them.group(vec![Op::Put(vec![Record::new(id, &desk.queue, Status::Done)], reply)]);
+    told(put).unwrap();
+    let mut ask = |fail| {
+        let before = log.syncs();
+        log.next_fail.store(fail, std::sync::atomic::Ordering::Release);
+        let (reply, waited) = oneshot::channel();
+        us.group(vec![Op::Await(AwaitOp { id, deadline, reply })]);
+        told(waited).map(|_| log.syncs() - before)
+    };
+    let error = ask(1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("did not confirm"), "{error}");
+    assert_eq!(ask(0).unwrap(), 1);
+    assert_eq!(ask(0).unwrap(), 0, "nobody has committed anything since");
+}
+
+#[test]
 fn a_commit_that_the_disk_does_not_confirm_is_not_told_as_nothing_stored() {
     let desk = Desktop::new();
     let connection = desk.connect();

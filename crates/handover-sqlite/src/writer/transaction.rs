@@ -165,10 +165,10 @@ impl Writer<'_> {
 
     fn committed(&mut self, committed: Committed, answers: Answers, round: &mut Round) {
         self.post.counters.commits.fetch_add(1, Ordering::Relaxed);
-        // The bell before the answers: a process may end as soon as it has its answer.
-        if committed.ring {
-            let rung = self.post.bell.ring();
-            self.post.counters.rings.fetch_add(rung, Ordering::Relaxed);
+        // Whoever waits for work hears of it at once. An outcome is shown to nobody before the disk has it.
+        let early = committed.outcomes.is_empty();
+        if committed.ring && early {
+            self.ring();
         }
         // The books before the answers: who is answered no longer counts as waiting.
         self.publish();
@@ -177,11 +177,43 @@ impl Writer<'_> {
             Durability::Synced => self.post.log.sync().err().map(unconfirmed),
             _ => None,
         };
+        // The bell before the answers: a process may end as soon as it has its answer.
+        if committed.ring && !early {
+            self.ring();
+        }
         answers.deliver(failed.as_ref().map_or(End::Committed, End::Unconfirmed));
         self.mend_at_once();
         round.outcomes.extend(committed.outcomes);
         let changed = committed.queues.into_iter().filter(|queue| queue.changed);
         round.changed.extend(changed.map(|queue| queue.name));
+    }
+
+    fn ring(&mut self) {
+        let rung = self.post.bell.ring();
+        self.post.counters.rings.fetch_add(rung, Ordering::Relaxed);
+    }
+
+    /// Makes the disk have what other processes have committed and this one is about to tell, if that was promised. What
+    /// this process committed is synced already, unless that failed: then the log is distrusted. To be called after what is
+    /// to be told was read.
+    pub(super) fn make_sure(&mut self) -> handover::Result<()> {
+        if self.post.who.durability != Durability::Synced {
+            return Ok(());
+        }
+        // It changes with each commit of others.
+        let version = self
+            .connection
+            .pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))
+            .map_err(from_sqlite)?;
+        if self.post.log.is_distrusted() {
+            self.mend_log().map_err(|failed| failed.error)?;
+        } else if self.sure_of != Some(version) {
+            let sure = self.post.log.sync().map_err(unsure);
+            self.mend_at_once();
+            sure?;
+        }
+        self.sure_of = Some(version);
+        Ok(())
     }
 
     /// Copies the log back into the database once it is long, so that it is used from its start again. It comes between two
@@ -372,6 +404,13 @@ impl Writer<'_> {
 fn unconfirmed(error: std::io::Error) -> Error {
     let message = "what was asked is in the file, but the disk did not confirm it: a power failure could lose it; \
                    look at the cause, and send again with the same ids";
+    Error::new(ErrorKind::Unavailable, message).broker(NAME).source(error)
+}
+
+/// What those are told who asked for an outcome.
+fn unsure(error: std::io::Error) -> Error {
+    let message = "the outcome is in the file, but the disk did not confirm it: a power failure could lose it; \
+                   look at the cause, and ask again";
     Error::new(ErrorKind::Unavailable, message).broker(NAME).source(error)
 }
 
