@@ -82,8 +82,9 @@ fn close(text: &mut String, picture: &Picture) {
                 writeln!(text, "      {} waits for {about}, which the next one holds", lane.name);
         }
     }
-    if !picture.verdict.is_empty() {
-        let _ = writeln!(text, "   => {}", picture.verdict);
+    let lines = wrap(&picture.verdict, COLUMNS - 10);
+    for (number, line) in lines.iter().enumerate() {
+        let _ = writeln!(text, "   {} {line}", if number == 0 { "=>" } else { "  " });
     }
 }
 

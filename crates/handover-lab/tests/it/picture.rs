@@ -22,7 +22,8 @@ step main              a                 b                 counter
    3 joins a           writes counter: 1                   1
    4 joins b                             writes counter: 1 1
    5 reads counter: 1                                      1
-   => main panics: assertion `left == right` failed: an update is lost, left: 1, right: 2
+   => main panics: assertion `left == right` failed: an update is lost,
+      left: 1, right: 2
 ";
     assert_eq!(text::steps(&picture, false), table);
 }
@@ -65,9 +66,12 @@ fn colours_are_only_there_where_they_are_asked_for() {
 
 #[test]
 fn text_fits_a_terminal() {
-    let picture = broken("One condition", || programs::monitor(2, 2, 1, true));
-    for text in [text::steps(&picture, false), text::lanes(&picture, false)] {
-        assert!(text.lines().all(|line| line.chars().count() <= text::COLUMNS), "{text}");
+    let programs: [fn(); 2] = [|| programs::monitor(2, 2, 1, true), programs::lost_update];
+    for program in programs {
+        let picture = broken("Wide", program);
+        for text in [text::steps(&picture, false), text::lanes(&picture, false)] {
+            assert!(text.lines().all(|line| line.chars().count() <= text::COLUMNS), "{text}");
+        }
     }
 }
 
