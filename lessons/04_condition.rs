@@ -24,7 +24,8 @@ notifies her. A notification is no message: it wakes who sleeps at that moment, 
             "busy_waiting",
             busy_waiting,
             FILE,
-            "It works: the runner looks, and lets others go first, until the gate is open. What it costs is measured below.",
+            "It works: the runner looks, and lets others go first, until the gate is open. What it costs is measured below. (The \
+             explorer takes a yield at its word: who has yielded goes on when another thread has taken a step.)",
         ),
         Program::wrong(
             "too_late",
@@ -44,8 +45,8 @@ notifies her. A notification is no message: it wakes who sleeps at that moment, 
             "woken_for_nothing",
             woken_for_nothing,
             FILE,
-            "Std permits wait() to return although nobody notified, because some systems do. The explorer does it once in each \
-             schedule, wherever it likes. Being woken does not mean that it is so.",
+            "Std permits wait() to return although nobody notified, because some systems do. The explorer does it at most once \
+             in a schedule, wherever it likes. Being woken does not mean that it is so.",
         )
         .spurious(1),
         Program::right(
@@ -72,7 +73,7 @@ notifies her. A notification is no message: it wakes who sleeps at that moment, 
     places: &[
         Place {
             file: "crates/handover-buffer/src/monitor.rs",
-            symbol: "while state.queue.len() == self.capacity && !state.closed {",
+            symbol: "state = wait(&self.room, state)",
             says: "Every wait of the monitor is a loop that looks again, with the lock held until it sleeps.",
         },
         Place {

@@ -250,7 +250,7 @@ pub(crate) fn stderr_has_color() -> bool {
     stderr_is_terminal() && color_is_wanted()
 }
 
-fn stdout_has_color() -> bool {
+pub(crate) fn stdout_has_color() -> bool {
     io::stdout().is_terminal() && color_is_wanted()
 }
 

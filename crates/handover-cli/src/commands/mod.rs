@@ -6,6 +6,7 @@ mod completions;
 pub(crate) mod crawl;
 mod doctor;
 mod job;
+mod learn;
 mod man;
 mod queue;
 mod result;
@@ -54,6 +55,7 @@ commands! {
     Doctor(doctor::Doctor),
     #[cfg(unix)]
     Demo(crate::demo::DemoArgs),
+    Learn(Box<learn::Learn>),
     Completions(completions::Completions),
     Man(man::Man),
 }

@@ -10,6 +10,7 @@ mod bad_pipes;
 mod bad_words;
 mod examples;
 mod jobs;
+mod learn;
 mod queues;
 mod send;
 mod snapshots;

@@ -1,11 +1,11 @@
-//! The help of every command, as it was last agreed on: `UPDATE_SNAPSHOTS=1 cargo test -p handover-cli` writes it anew.
+//! The help of every command (and, by `check`, other texts), as it was last agreed on: `UPDATE_SNAPSHOTS=1 cargo test -p handover-cli` writes it anew.
 
 use std::path::Path;
 
 use crate::support::Folder;
 
 /// Compares a text with the file of this name, or writes the file.
-fn check(name: &str, text: &str) {
+pub(crate) fn check(name: &str, text: &str) {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(format!("{name}.txt"));
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -15,7 +15,7 @@ fn check(name: &str, text: &str) {
     let agreed = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         agreed == text,
-        "the help differs from {name}.txt; it is now (UPDATE_SNAPSHOTS=1 accepts it):\n{text}"
+        "the text differs from {name}.txt; it is now (UPDATE_SNAPSHOTS=1 accepts it):\n{text}"
     );
 }
 

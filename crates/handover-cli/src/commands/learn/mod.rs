@@ -1,0 +1,107 @@
+//! `handover learn`: the lessons, and what their programs do under schedules of the student's choice.
+//!
+//! In reading order: `find.rs` (which lesson is meant), `page.rs` (a lesson as text), `explore.rs` (all schedules of a
+//! program), `schedule.rs` (one schedule as a file), `run.rs` (one run, and its picture). The lessons themselves are a crate of
+//! their own, and so is what runs them.
+
+mod explore;
+mod find;
+mod page;
+mod run;
+mod schedule;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use handover_lab::Bounds;
+use handover_lessons::{Lesson, Program};
+
+use crate::app::App;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::number::within;
+
+/// Lessons on concurrency: programs that break, the schedules that break them, and the repairs
+#[derive(Debug, Args)]
+pub(crate) struct Learn {
+    /// A lesson by number or name, such as 02 or race; all are listed where none is named
+    lesson: Option<String>,
+
+    /// Run a program of it under every schedule, and count those that break it
+    #[arg(long, requires = "lesson", conflicts_with_all = ["replay", "real"])]
+    explore: bool,
+
+    /// Run exactly the schedule in this file, which --save wrote
+    #[arg(long, requires = "lesson", value_name = "FILE", conflicts_with = "real")]
+    replay: Option<PathBuf>,
+
+    /// Run it once on real threads, and draw what they did
+    #[arg(long, requires = "lesson")]
+    real: bool,
+
+    /// Which program of the lesson; the first one that breaks where nothing is said
+    #[arg(long, requires = "lesson", value_name = "NAME")]
+    program: Option<String>,
+
+    /// Write the shortest schedule that breaks it to this file
+    #[arg(long, requires = "lesson", value_name = "FILE", conflicts_with_all = ["replay", "real"])]
+    save: Option<PathBuf>,
+
+    /// Draw the run as SVG into this file
+    #[arg(long, requires = "lesson", value_name = "FILE")]
+    svg: Option<PathBuf>,
+
+    /// Write the run into this file as Chrome's trace events, for Perfetto and the like
+    #[arg(long, requires = "lesson", value_name = "FILE")]
+    trace: Option<PathBuf>,
+
+    /// The most steps in a schedule that is explored
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = within(1_usize..=100_000))]
+    steps: usize,
+
+    /// The most states that an exploration looks at
+    #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = within(1_usize..=100_000_000))]
+    states: usize,
+
+    /// The most wake-ups without a notification in a schedule; as the program wants it where nothing is said
+    #[arg(long, value_name = "N", value_parser = within(0_u32..=100))]
+    spurious: Option<u32>,
+
+    /// How long real threads may take
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = crate::duration::parse)]
+    limit: Duration,
+}
+
+impl Learn {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
+        let Some(word) = &self.lesson else {
+            page::list(app)?;
+            return Ok(Exit::Done);
+        };
+        let lesson = find::lesson(word)?;
+        let program = self.program.as_ref().map(|name| find::program(lesson, name)).transpose()?;
+        if let Some(file) = &self.replay {
+            run::replayed(app, lesson, program, file, &self)?;
+        } else if self.real {
+            run::real(app, lesson, find::or_first(lesson, program)?, &self)?;
+        } else if self.explore || self.save.is_some() || self.svg.is_some() || self.trace.is_some()
+        {
+            explore::explored(app, lesson, find::or_first(lesson, program)?, &self)?;
+        } else {
+            page::lesson(app, lesson, program, &self)?;
+        }
+        Ok(Exit::Done)
+    }
+
+    /// How far an exploration of this program goes.
+    fn bounds(&self, program: &Program) -> Bounds {
+        let spurious = self.spurious.unwrap_or(program.spurious);
+        Bounds { steps: self.steps, states: self.states, spurious }
+    }
+}
+
+/// The title of a picture: the program, and the lesson that it is of.
+fn title(lesson: &Lesson, program: &Program) -> String {
+    format!("{} of lesson {:02} {}", program.name, lesson.number, lesson.name)
+}
