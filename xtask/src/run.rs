@@ -101,7 +101,7 @@ impl Program {
         for (key, value) in self.command.get_envs() {
             // With a cleared environment every variable is listed, which nobody wants to read.
             let Some(value) = value else { continue };
-            let shown = ["RUSTFLAGS", "RUSTDOCFLAGS", "CARGO_TARGET_DIR"];
+            let shown = ["RUSTFLAGS", "RUSTDOCFLAGS", "CARGO_TARGET_DIR", "CUSTOM_LIBFUZZER_PATH"];
             let name = key.to_string_lossy();
             if name.starts_with("HANDOVER_") || shown.contains(&&*name) {
                 line += &format!("{}={:?} ", key.to_string_lossy(), value.to_string_lossy());

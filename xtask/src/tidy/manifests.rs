@@ -1,5 +1,5 @@
 //! Rules about the crates' manifests: who may depend on whom, that the lints are shared, and that
-//! the lock file is committed.
+//! the lock file is committed and knows every crate.
 //!
 //! `buffer <- handover <- {sqlite, modules, …} <- cli`. No broker knows another, and the suite that
 //! judges brokers is linked into none. Beside it, `lab <- lessons <- cli`: the lessons' engine links
@@ -7,6 +7,9 @@
 
 use super::{Finding, Tree};
 use crate::workspace::{Dependency, Kind, Manifest};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 const BUFFER: &str = "handover-buffer";
 const CORE: &str = "handover";
@@ -77,6 +80,47 @@ pub(crate) fn lints(tree: &Tree) -> Vec<Finding> {
             Finding::new(path, 1, "no workspace lints; add `[lints] workspace = true`")
         })
         .collect()
+}
+
+/// The manifests and the lock as git has them, or all as it lies on the disk where there is no git.
+/// On the disk the lock knows every member: the cargo that built this program has just seen to it.
+/// What a clean clone gets is what was added to git.
+pub(crate) fn as_cloned(root: &Path, tree: &Tree) -> Tree {
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(args).current_dir(root).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    match git(&["ls-files", "--", "*Cargo.toml"]).zip(git(&["show", ":Cargo.lock"])) {
+        Some((paths, lock)) => cloned(tree, &paths, lock),
+        None => Tree { files: tree.files.clone() },
+    }
+}
+
+/// The manifests that git lists, a line each, with the lock that git has.
+fn cloned(tree: &Tree, paths: &str, lock: String) -> Tree {
+    let text = |path: &str| tree.text(path).map(|text| (path.to_owned(), text.to_owned()));
+    let mut files: BTreeMap<_, _> = paths.lines().filter_map(text).collect();
+    files.insert("Cargo.lock".to_owned(), lock);
+    Tree { files }
+}
+
+/// Every member of the workspace is in the lock.
+pub(crate) fn locked(tree: &Tree) -> Vec<Finding> {
+    let lock = tree.text("Cargo.lock").unwrap_or_default();
+    let member = |path: &str| {
+        let folder = path.strip_suffix("/Cargo.toml").unwrap_or_default();
+        let one_of_the_crates =
+            folder.strip_prefix("crates/").is_some_and(|name| !name.contains('/'));
+        one_of_the_crates || ["bench", "xtask"].contains(&folder)
+    };
+    let missing = manifests(tree).filter(|(path, manifest)| {
+        let name = manifest.get("package", "name").unwrap_or_default();
+        let entry = format!("name = \"{name}\"");
+        member(path) && !lock.lines().any(|line| line == entry)
+    });
+    let what = "is not in the Cargo.lock of git, and a clean clone does not build with --locked; \
+                build once and add Cargo.lock with the crate";
+    missing.map(|(path, _)| Finding::new(path, 1, what)).collect()
 }
 
 pub(crate) fn lock(tree: &Tree) -> Vec<Finding> {
@@ -166,6 +210,36 @@ mod tests {
         let findings = lints(&tree);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].path, "b/Cargo.toml");
+    }
+
+    #[test]
+    fn every_member_is_in_the_lock() {
+        let named = |name: &str| format!("[package]\nname = \"{name}\"\n");
+        let (a, b, bench) = (named("a"), named("a-b"), named("a-bench"));
+        let tree = Tree::of(&[
+            ("crates/a/Cargo.toml", &a),
+            ("crates/b/Cargo.toml", &b),
+            ("crates/b/tests/c/Cargo.toml", &named("c")),
+            ("bench/Cargo.toml", &bench),
+            ("fuzz/Cargo.toml", &named("a-fuzz")),
+            ("Cargo.lock", "[[package]]\nname = \"a-b\"\n"),
+        ]);
+        let mut paths: Vec<String> = locked(&tree).into_iter().map(|f| f.path).collect();
+        paths.sort();
+        assert_eq!(paths, ["bench/Cargo.toml", "crates/a/Cargo.toml"]);
+    }
+
+    #[test]
+    fn a_clone_has_what_was_added_and_not_what_lies_about() {
+        let tree = Tree::of(&[
+            ("Cargo.lock", "b and a"),
+            ("crates/a/Cargo.toml", "a"),
+            ("crates/b/Cargo.toml", "b"),
+        ]);
+        let paths = "crates/a/Cargo.toml\ncrates/gone/Cargo.toml\n";
+        let cloned = cloned(&tree, paths, "a".to_owned());
+        let files: Vec<_> = cloned.under("", "").collect();
+        assert_eq!(files, [("Cargo.lock", "a"), ("crates/a/Cargo.toml", "a")]);
     }
 
     #[test]

@@ -134,12 +134,18 @@ const RULES: [(&str, Rule); 16] = [
     ("the changelog is open", readme::changelog),
 ];
 
+/// About the crates as a clean clone has them.
+const CLONE_RULES: [(&str, Rule); 1] = [("Cargo.lock knows every crate", manifests::locked)];
+
 /// Runs every rule and prints what it finds; whether it found nothing.
 pub(crate) fn main(root: &Path) -> Result<bool, String> {
     let tree = Tree::load(root)?;
     let mut count = 0;
-    for (name, rule) in RULES {
-        let mut findings = rule(&tree);
+    let cloned = manifests::as_cloned(root, &tree);
+    let of_the_clone = CLONE_RULES.into_iter().map(|(name, rule)| (name, rule(&cloned)));
+    for (name, mut findings) in
+        RULES.into_iter().map(|(name, rule)| (name, rule(&tree))).chain(of_the_clone)
+    {
         findings.sort();
         if !findings.is_empty() {
             println!("rule: {name}");
@@ -149,7 +155,8 @@ pub(crate) fn main(root: &Path) -> Result<bool, String> {
         }
         count += findings.len();
     }
-    println!("tidy: {} rules, {} files, {count} findings", RULES.len(), tree.files.len());
+    let rules = RULES.len() + CLONE_RULES.len();
+    println!("tidy: {rules} rules, {} files, {count} findings", tree.files.len());
     Ok(count == 0)
 }
 
