@@ -18,7 +18,7 @@ pub fn of_replay(title: &str, replay: &Replay) -> Picture {
         arrows: arrows(trace),
         levels: levels(trace, &replay.moments),
         circle: circle(trace, replay.moments.last()),
-        verdict: verdict(trace),
+        verdict: verdict(trace, replay.moments.last()),
     };
     for (thread, lane) in picture.lanes.iter_mut().enumerate() {
         let mut holds = Holds::new(trace, thread);
@@ -52,7 +52,7 @@ pub fn of_trace(title: &str, trace: &Trace) -> Picture {
         arrows: arrows(trace),
         levels: Vec::new(),
         circle: circle(trace, None),
-        verdict: verdict(trace),
+        verdict: verdict(trace, None),
     };
     for (thread, lane) in picture.lanes.iter_mut().enumerate() {
         lane.segments = stretches(trace, thread, length);
@@ -218,7 +218,7 @@ fn levels(trace: &Trace, moments: &[Moment]) -> Vec<Level> {
     trace.objects.iter().enumerate().filter_map(level).collect()
 }
 
-fn verdict(trace: &Trace) -> String {
+fn verdict(trace: &Trace, last: Option<&Moment>) -> String {
     let thread = |id: &ThreadId| trace.threads.get(*id).map_or("?", String::as_str);
     match &trace.end {
         None => "it goes on".to_owned(),
@@ -237,11 +237,26 @@ fn verdict(trace: &Trace) -> String {
                     "a lost wake-up: {} was notified when nobody slept",
                     names(trace, lost_wakeups)
                 ),
-                (true, true) => "a deadlock: nobody can go on".to_owned(),
+                (true, true) => {
+                    format!("a deadlock: nobody can go on{}", stuck(trace, last))
+                }
             }
         }
         Some(End::Bound) => "it did not end within the bound".to_owned(),
     }
+}
+
+/// Who waits for what, those apart who only wait for another thread's end.
+fn stuck(trace: &Trace, last: Option<&Moment>) -> String {
+    let lanes = last.map(|last| last.lanes.iter()).into_iter().flatten();
+    let waits = lanes.zip(&trace.threads).filter_map(|(lane, thread)| match *lane {
+        explore::Lane::Waits(Op::Join(_)) => None,
+        explore::Lane::Waits(op) => Some(format!("{thread} waits for {}", wanted(trace, op))),
+        explore::Lane::Asleep(id) => Some(format!("{thread} sleeps on {}", name(trace, id))),
+        _ => None,
+    });
+    let waits = waits.collect::<Vec<_>>().join(", ");
+    if waits.is_empty() { waits } else { format!("; {waits}") }
 }
 
 fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {

@@ -56,6 +56,13 @@ b    ────────····
 }
 
 #[test]
+fn a_deadlock_without_a_circle_says_who_waits_for_what() {
+    let picture = broken("Swapped", || programs::semaphores(true));
+    let verdict = "a deadlock: nobody can go on; producer waits for room, consumer waits for items";
+    assert_eq!(picture.verdict, verdict);
+}
+
+#[test]
 fn colours_are_only_there_where_they_are_asked_for() {
     let picture = broken("Two orders", programs::two_orders);
     for draw in [text::steps, text::lanes] {
