@@ -98,7 +98,7 @@ pub(super) fn real(
         let lanes = text::lanes(&picture, stdout_has_color());
         format!("{} on real threads, once\n\n{}", picture.title, lanes.trim_end())
     })?;
-    if trace.end.is_some_and(|end| !end.is_broken()) && program.wrong {
+    if trace.end == Some(handover_lab::End::Well) && program.wrong {
         app.out.note("one run is one schedule: --explore runs it under all of them");
     }
     Ok(())
