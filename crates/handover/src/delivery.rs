@@ -169,8 +169,7 @@ pub struct Delivery {
     pub attempt: u32,
     /// How long ago it was sent.
     pub age: Duration,
-    /// Why the attempt before failed, where the broker knows. Where its lease ran out, in these words: `the lease of attempt
-    /// 2 ran out before it was settled`. By them a worker knows a job that may have killed the one before it.
+    /// Why the attempt before failed, where the broker knows.
     pub last_failure: Option<String>,
 }
 
@@ -179,16 +178,6 @@ impl Delivery {
     #[must_use]
     pub fn new(message: Message, receipt: Receipt) -> Self {
         Self { message, receipt, attempt: 1, age: Duration::ZERO, last_failure: None }
-    }
-
-    /// What brokers say of an attempt that ended because its lease did.
-    pub(crate) fn ran_out(attempt: u32) -> String {
-        format!("the lease of attempt {attempt} ran out before it was settled")
-    }
-
-    /// True where the attempt before ended because its lease did, as when its worker dies.
-    pub(crate) fn came_back(&self) -> bool {
-        self.attempt > 1 && self.last_failure.as_deref() == Some(&Self::ran_out(self.attempt - 1))
     }
 }
 

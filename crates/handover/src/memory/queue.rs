@@ -240,7 +240,10 @@ impl Queue {
             if let Some(job) = self.jobs.get_mut(&seq)
                 && job.state == JobState::Leased
             {
-                job.reason = Some(Delivery::ran_out(job.attempt));
+                job.reason = Some(format!(
+                    "the lease of attempt {} ran out before it was settled",
+                    job.attempt
+                ));
             }
             self.place(seq, now);
         }

@@ -117,10 +117,7 @@ fn latest(shared: &Shared, handler: &Handler) -> clock::Instant {
 const NOT_MINE_REST: Duration = Duration::from_secs(10);
 
 /// The handler of a delivery, or why there is none. A message without an envelope is for the handler of everything.
-pub(super) fn find<'a>(
-    shared: &'a Shared,
-    delivery: &Delivery,
-) -> std::result::Result<&'a Handler, String> {
+fn find<'a>(shared: &'a Shared, delivery: &Delivery) -> std::result::Result<&'a Handler, String> {
     match Envelope::task_of(&delivery.message) {
         Ok(task) => shared
             .registry

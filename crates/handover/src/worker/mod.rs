@@ -87,13 +87,6 @@ struct Config {
     until_empty: bool,
 }
 
-impl Config {
-    /// The most jobs it holds at once, running and prefetched.
-    fn slots(&self) -> usize {
-        self.concurrency.saturating_add(self.prefetch)
-    }
-}
-
 /// How far a worker is with stopping. The order is the order in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -293,7 +286,7 @@ impl Worker {
     pub async fn start(self) -> Result<RunningWorker> {
         self.check()?;
         let Self { backend, registry, config, .. } = self;
-        let slots = config.slots();
+        let slots = config.concurrency + config.prefetch;
         let leases = Arc::new(Leases::new(config.lease));
         let heartbeat = lease::start(Arc::clone(&leases), Arc::clone(&backend.broker))?;
         let shared = Arc::new(Shared {
@@ -308,8 +301,7 @@ impl Worker {
         });
         let (work_in, work_out) = handover_buffer::bounded(slots);
         let (finished_in, finished_out) = handover_buffer::bounded(slots);
-        let fetch = fetch::run(Arc::clone(&shared), work_in, finished_in.clone());
-        let fetch = tokio::spawn(fetch);
+        let fetch = tokio::spawn(fetch::run(Arc::clone(&shared), work_in));
         let mut executors = JoinSet::new();
         for _ in 0..shared.config.concurrency {
             executors.spawn(execute::run(
@@ -332,7 +324,9 @@ impl Worker {
                 "the worker has no queue to receive from; give it a handler or a queue",
             ));
         }
-        if config.concurrency == 0 || config.slots() > Self::SLOTS_MAX {
+        if config.concurrency == 0
+            || config.concurrency.saturating_add(config.prefetch) > Self::SLOTS_MAX
+        {
             return Err(Error::invalid(
                 "a worker's concurrency is at least 1, and with its prefetch at most 100000",
             )

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps shows where it failed")]
 
-mod alone;
 mod faults;
 mod outages;
 mod support;
