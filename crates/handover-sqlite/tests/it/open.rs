@@ -27,7 +27,7 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
 
 #[test]
 fn an_address_is_refused_and_not_taken_for_a_path() {
-    for address in ["file:handover.db", "file:///tmp/handover.db?mode=ro"] {
+    for address in ["file:handover.db", "file:///handover.db?mode=ro"] {
         let error = handover_sqlite::open(address).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains("leave out `file:`"), "{error}");
