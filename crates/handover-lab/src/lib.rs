@@ -1,6 +1,6 @@
 //! The engine of the lessons: primitives that look like std's and run in two ways without a change of the program.
 //!
-//! Outside an exploration they are std's, and record what happens where a [`Recording`] asks for it. Under [`explore`] every
+//! Outside an exploration they are std's, and record what happens for [`record`]. Under [`explore`] every
 //! operation is a step that the explorer grants: it runs a program under all schedules up to a stated bound, and says which
 //! break it and what it did not look at. Pictures of both are drawn elsewhere.
 
