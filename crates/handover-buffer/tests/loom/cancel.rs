@@ -1,7 +1,7 @@
 //! Those who give up, at the moment when they are woken: what they would have taken goes to
 //! another. A wake-up that is not passed on shows as a deadlock.
 
-use handover_buffer::{RecvTimeoutError, SendTimeoutError, bounded};
+use handover_buffer::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -23,19 +23,17 @@ pub(crate) fn models() -> Vec<Model> {
     .collect()
 }
 
-fn cancelled_receive(capacity: usize) {
+/// One item for two receivers, of which the first, `gives_up`, may leave without it. What it does
+/// take it sends again, for the other one. All hold the sender: no end wakes those who sleep.
+fn beside_another(
+    capacity: usize,
+    gives_up: impl FnOnce(&Sender<Item>, &Receiver<Item>) + Send + 'static,
+) {
     let (sender, receiver) = bounded(capacity);
-    let sender = Arc::new(sender); // held by all: no end wakes those who sleep
+    let sender = Arc::new(sender);
     {
         let (sender, receiver) = (Arc::clone(&sender), receiver.clone());
-        spawn(move || {
-            let taking = taking(1, 1);
-            let mut future = receiver.recv_async();
-            if let Poll::Ready(outcome) = poll_once(&mut future) {
-                assert!(taking.ended(outcome));
-                assert!(send(&sender, 1, 0)); // for the other one
-            }
-        });
+        spawn(move || gives_up(&sender, &receiver));
     }
     let held = Arc::clone(&sender);
     spawn(move || {
@@ -45,28 +43,28 @@ fn cancelled_receive(capacity: usize) {
     assert!(send(&sender, 0, 0));
 }
 
-fn cancelled_batch(capacity: usize) {
-    let (sender, receiver) = bounded(capacity);
-    let sender = Arc::new(sender); // held by all: no end wakes those who sleep
-    {
-        let (sender, receiver) = (Arc::clone(&sender), receiver.clone());
-        spawn(move || {
-            let mut taking = taking(1, 2);
-            let mut batch = Vec::new();
-            let outcome = poll_once(&mut receiver.recv_many_async(&mut batch, 2));
-            assert_eq!(outcome.is_ready(), !batch.is_empty(), "nothing is taken and kept");
-            for item in batch {
-                taking.took(item);
-                assert!(send(&sender, 1, 0)); // for the other one
-            }
-        });
-    }
-    let held = Arc::clone(&sender);
-    spawn(move || {
-        assert!(recv(&receiver, 0));
-        drop(held);
+fn cancelled_receive(capacity: usize) {
+    beside_another(capacity, |sender, receiver| {
+        let taking = taking(1, 1);
+        let mut future = receiver.recv_async();
+        if let Poll::Ready(outcome) = poll_once(&mut future) {
+            assert!(taking.ended(outcome));
+            assert!(send(sender, 1, 0));
+        }
     });
-    assert!(send(&sender, 0, 0));
+}
+
+fn cancelled_batch(capacity: usize) {
+    beside_another(capacity, |sender, receiver| {
+        let mut taking = taking(1, 2);
+        let mut batch = Vec::new();
+        let outcome = poll_once(&mut receiver.recv_many_async(&mut batch, 2));
+        assert_eq!(outcome.is_ready(), !batch.is_empty(), "nothing is taken and kept");
+        for item in batch {
+            taking.took(item);
+            assert!(send(sender, 1, 0));
+        }
+    });
 }
 
 fn cancelled_send(capacity: usize) {
@@ -84,27 +82,16 @@ fn cancelled_send(capacity: usize) {
 }
 
 fn receive_times_out(capacity: usize) {
-    let (sender, receiver) = bounded(capacity);
-    let sender = Arc::new(sender); // held by all: no end wakes those who sleep
-    {
-        let (sender, receiver) = (Arc::clone(&sender), receiver.clone());
-        spawn(move || {
-            let mut taking = taking(1, 1);
-            match receiver.recv_timeout(Duration::from_secs(1)) {
-                Ok(item) => {
-                    taking.took(item);
-                    assert!(send(&sender, 1, 0)); // for the other one
-                }
-                Err(error) => assert_eq!(error, RecvTimeoutError::Timeout),
+    beside_another(capacity, |sender, receiver| {
+        let mut taking = taking(1, 1);
+        match receiver.recv_timeout(Duration::from_secs(1)) {
+            Ok(item) => {
+                taking.took(item);
+                assert!(send(sender, 1, 0));
             }
-        });
-    }
-    let held = Arc::clone(&sender);
-    spawn(move || {
-        assert!(recv(&receiver, 0));
-        drop(held);
+            Err(error) => assert_eq!(error, RecvTimeoutError::Timeout),
+        }
     });
-    assert!(send(&sender, 0, 0));
 }
 
 fn send_times_out(capacity: usize) {
