@@ -125,6 +125,11 @@ impl Plan {
         (self.crates.is_empty() || self.crates.iter().any(is)) && !self.excluded.iter().any(is)
     }
 
+    /// Runs a test command, in its longer form where that was asked for.
+    fn tests(&self, program: Program) -> Result<Tally, String> {
+        if self.long { program.env("HANDOVER_LONG", "1") } else { program }.tests()
+    }
+
     /// Cargo's words for the crates whose tests are meant.
     fn packages(&self) -> Vec<&str> {
         if self.crates.is_empty() {
@@ -292,14 +297,13 @@ fn test(root: &Path, members: &[Member], plan: &Plan) -> Result<Tally, String> {
     }
     let program = |args: &[&str], packages: Vec<&str>| {
         let program = Program::cargo(root).args(["test", "--no-fail-fast"]);
-        let program = program.args(args).args(packages);
-        if plan.long { program.env("HANDOVER_LONG", "1") } else { program }
+        plan.tests(program.args(args).args(packages))
     };
-    let mut tally = program(&["--all-targets"], plan.packages()).tests()?;
+    let mut tally = program(&["--all-targets"], plan.packages())?;
     let packages = plan.packages_with_docs(root, members);
     if !packages.is_empty() {
         // `--all-targets` leaves the documentation's examples out.
-        tally.add(program(&["--doc"], packages).tests()?);
+        tally.add(program(&["--doc"], packages)?);
     }
     Ok(tally)
 }
@@ -332,8 +336,7 @@ fn crawl(root: &Path, members: &[Member], plan: &Plan) -> Result<Tally, String> 
             .env("HANDOVER_SITE", &site.url)
             .env("HANDOVER_SITE_TREE", &site.tree.to_string_lossy())
             .env("HANDOVER_SITE_LOG", &site.log.to_string_lossy());
-        let program = if plan.long { program.env("HANDOVER_LONG", "1") } else { program };
-        tally.add(program.tests()?);
+        tally.add(plan.tests(program)?);
     }
     Ok(tally)
 }
@@ -349,7 +352,7 @@ fn models(root: &Path, plan: &Plan) -> Result<Tally, String> {
             .args(["--", "--test-threads", "2"])
             .env("RUSTFLAGS", format!("{flags} --cfg {checker}").trim())
             .env("CARGO_TARGET_DIR", &root.join("target").join(checker).to_string_lossy());
-        tally.add(if plan.long { program.env("HANDOVER_LONG", "1") } else { program }.tests()?);
+        tally.add(plan.tests(program)?);
     }
     Ok(tally)
 }
