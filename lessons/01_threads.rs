@@ -22,6 +22,8 @@ them.
 
 A step is something that another thread could notice: a value written, a lock taken. What a thread does with values of its own \
 is no step: nobody can tell when it was done.",
+    hint: None,
+    challenge: "Let bob's letter be the first one.",
     programs: &[
         Program::wrong(
             "started_first",

@@ -18,6 +18,8 @@ Two threads add one to a counter that holds 0. What does it hold when both are d
 Rust forbids a data race: two threads that touch the same memory at once, one of them to write. The cell of these programs \
 has none. Each read is whole and each write is whole. And still the answer can be 1: a race is about what happens between two \
 steps, and whole steps do not forbid it.",
+    hint: None,
+    challenge: "Make the counter end at 1.",
     programs: &[
         Program::wrong(
             "lost_update",

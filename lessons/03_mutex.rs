@@ -18,6 +18,8 @@ A mutex lets one thread at a time at a value, for as many steps as it likes. So 
 
 Three things. A thread that holds one mutex and wants another may wait for a thread that holds that one and wants the first. \
 A thread that panics in the middle leaves the value as it is, half changed. And who waits does not work.",
+    hint: None,
+    challenge: "Bring the two transfers to where neither can go on.",
     programs: &[
         Program::wrong(
             "two_orders",

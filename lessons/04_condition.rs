@@ -19,6 +19,8 @@ A runner may start when the gate is open. How does she wait?
 
 She can look again and again, which keeps a processor busy with looking. Or she can sleep on a condition until somebody \
 notifies her. A notification is no message: it wakes who sleeps at that moment, and if nobody sleeps, it is gone.",
+    hint: None,
+    challenge: "Let the runner sleep for ever.",
     programs: &[
         Program::right(
             "busy_waiting",

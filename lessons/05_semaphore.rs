@@ -17,6 +17,8 @@ A shelf has room for so many loaves. A baker waits while it is full, an eater wh
 
 A semaphore is a count that is never below zero: acquire takes one, and waits while there is none; release adds one. Two of \
 them, one for the free places and one for the loaves, say who may go on. They do not say that only one goes on at a time.",
+    hint: None,
+    challenge: "Put two loaves into one place.",
     programs: &[
         Program::wrong(
             "no_mutex",

@@ -17,6 +17,8 @@ The buffer of lesson 05 is three things that everybody must use in the right ord
 
 A monitor is such an object: what is shared is inside, with one lock around it, and every method holds the lock from \
 its beginning to its end. Who has to wait sleeps on a condition, which gives the lock back meanwhile.",
+    hint: None,
+    challenge: "Let somebody take from the empty shelf.",
     programs: &[
         Program::wrong(
             "two_calls",

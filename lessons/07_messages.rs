@@ -17,6 +17,8 @@ If threads share only a buffer, and hand values over in it, no lock is left to f
 
 Waiting. A bounded buffer makes a fast sender wait for a slow receiver, which is what the bound is for; so who sends must \
 know that somebody receives. And a receiver that waits for the next value must be told when there is none to come.",
+    hint: None,
+    challenge: "Let main wait for room that never comes.",
     programs: &[
         Program::wrong(
             "full",

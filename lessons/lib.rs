@@ -24,7 +24,7 @@ mod semaphore;
 mod threads;
 
 /// Every lesson, in order.
-pub const LESSONS: [&Lesson; 7] = [
+pub const LESSONS: &[&Lesson] = &[
     &threads::LESSON,
     &race::LESSON,
     &mutex::LESSON,
@@ -33,6 +33,14 @@ pub const LESSONS: [&Lesson; 7] = [
     &monitor::LESSON,
     &messages::LESSON,
 ];
+
+/// The classic problems that use what the lessons show, in order; their numbers follow on the lessons'.
+pub const EXERCISES: &[&Lesson] = &[];
+
+/// The lessons, then the exercises.
+pub fn all() -> impl Iterator<Item = &'static Lesson> {
+    LESSONS.iter().chain(EXERCISES).copied()
+}
 
 /// A lesson.
 #[derive(Debug)]
@@ -46,6 +54,10 @@ pub struct Lesson {
     pub line: &'static str,
     /// What the student is to ask; paragraphs with an empty line between.
     pub question: &'static str,
+    /// For an exercise: what helps to find the right program, which is shown only to whoever asks for it.
+    pub hint: Option<&'static str>,
+    /// What to make the first program that breaks do, by choosing who runs next; in as few steps as the shortest schedule.
+    pub challenge: &'static str,
     /// In the order of telling: what breaks, then what repairs it.
     pub programs: &'static [Program],
     /// Measures something on real threads, where a schedule cannot show it.

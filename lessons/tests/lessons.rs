@@ -3,22 +3,25 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps shows where it failed")]
 
 use handover_lab::{End, explore, record, replay};
-use handover_lessons::{LESSONS, Lesson, Program};
+use handover_lessons::{EXERCISES, LESSONS, Lesson, Program, all};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 fn programs() -> impl Iterator<Item = (&'static Lesson, &'static Program)> {
-    LESSONS.into_iter().flat_map(|lesson| lesson.programs.iter().map(move |one| (lesson, one)))
+    all().flat_map(|lesson| lesson.programs.iter().map(move |one| (lesson, one)))
 }
 
 #[test]
 fn lessons_are_numbered_and_named_once_each() {
-    let numbers: Vec<u32> = LESSONS.iter().map(|lesson| lesson.number).collect();
-    assert_eq!(numbers, (1..=7).collect::<Vec<_>>());
-    let names: BTreeSet<&str> = LESSONS.iter().map(|lesson| lesson.name).collect();
-    assert_eq!(names.len(), LESSONS.len());
-    for lesson in LESSONS {
+    for (number, lesson) in (1..).zip(all()) {
+        assert_eq!(lesson.number, number, "{}", lesson.name);
+        assert_eq!(lesson.hint.is_some(), EXERCISES.iter().any(|one| one.name == lesson.name));
+        assert!(lesson.challenge.ends_with('.'), "{}", lesson.name);
+    }
+    let names: BTreeSet<&str> = all().map(|lesson| lesson.name).collect();
+    assert_eq!(names.len(), LESSONS.len() + EXERCISES.len());
+    for lesson in all() {
         let names: BTreeSet<&str> = lesson.programs.iter().map(|program| program.name).collect();
         assert_eq!(names.len(), lesson.programs.len(), "{}", lesson.name);
         assert!(lesson.line.chars().count() <= 62, "{} has a line too long", lesson.name);
@@ -73,7 +76,7 @@ fn threads_of_a_program_are_known_by_their_names() {
 #[test]
 fn the_places_in_handover_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for place in LESSONS.iter().flat_map(|lesson| lesson.places) {
+    for place in all().flat_map(|lesson| lesson.places) {
         let text = std::fs::read_to_string(root.join(place.file));
         let text = text.unwrap_or_else(|error| panic!("{}: {error}", place.file));
         assert!(text.contains(place.symbol), "{} has no {:?}", place.file, place.symbol);
@@ -82,7 +85,7 @@ fn the_places_in_handover_exist() {
 
 #[test]
 fn what_is_measured_comes_with_its_unit() {
-    for measure in LESSONS.iter().filter_map(|lesson| lesson.measure) {
+    for measure in all().filter_map(|lesson| lesson.measure) {
         for measured in measure() {
             let told = &measured.value;
             assert!(told.contains("CPU time") || told.contains("not told"), "{measured:?}");

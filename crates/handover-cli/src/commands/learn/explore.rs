@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn an_example_of_a_repair_runs_to_its_end() {
-        for lesson in handover_lessons::LESSONS {
+        for lesson in handover_lessons::all() {
             for program in lesson.programs.iter().filter(|program| !program.wrong) {
                 let schedule = some_schedule(program);
                 let end = replay(program.run, &schedule).unwrap().trace.end;

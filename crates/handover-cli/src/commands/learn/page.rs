@@ -2,7 +2,7 @@
 
 use handover_lab::explore;
 use handover_lab::picture::text::{self, COLUMNS};
-use handover_lessons::{LESSONS, Lesson, Program};
+use handover_lessons::{Lesson, Program, all};
 use serde_json::json;
 
 use super::explore::{counted, drawn, some_schedule};
@@ -13,7 +13,7 @@ use crate::output::stdout_has_color;
 
 /// Prints a line for each lesson.
 pub(super) fn list(app: &App) -> Result<(), Failure> {
-    for lesson in LESSONS {
+    for lesson in all() {
         let (number, name, line) = (lesson.number, lesson.name, lesson.line);
         app.out.result(&json!({"number": number, "name": name, "line": line}), || {
             format!("{number:02}  {name:<10}  {line}")
