@@ -15,7 +15,8 @@ mod trace;
 mod world;
 
 pub use explore::{
-    Bounds, Choice, Exploration, Lane, Misfit, Moment, Replay, Wake, explore, replay,
+    Bounds, Choice, Exploration, Graph, Lane, Misfit, Moment, Node, Replay, Wake, explore, graph,
+    replay,
 };
 pub use op::{Kind, ObjectId, Op, ThreadId};
 pub use real::record;

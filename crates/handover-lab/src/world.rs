@@ -38,8 +38,11 @@ pub(crate) struct Thread {
     pub(crate) place: &'static Location<'static>,
     /// When it asked for the step it waits for.
     pub(crate) asked: u64,
-    /// Everything the thread has learnt, as a hash: a deterministic thread with the same history is in the same state.
+    /// Everything the thread has learnt, as a hash: a deterministic thread with the same history is in the same state. It
+    /// begins with what its maker had learnt, which its code may carry, and with whose how-manieth it is.
     history: u64,
+    /// Threads that it has started.
+    children: usize,
     /// Has yielded, and nobody else has taken a step since.
     yielded: bool,
     answer: Answer,
@@ -69,8 +72,6 @@ pub(crate) enum State {
 pub(crate) struct Thing {
     pub(crate) kind: Kind,
     pub(crate) name: String,
-    /// Who made it, and as the how-manieth: the same in every schedule, other than its number.
-    key: (ThreadId, usize),
     pub(crate) state: State,
     /// The value as its `Debug` writes it.
     pub(crate) value: String,
@@ -114,6 +115,8 @@ pub(crate) struct World {
     pub(crate) spurious_left: u32,
     /// The first panic: who, and what it said.
     pub(crate) panic: Option<(ThreadId, String)>,
+    /// Conditions that were notified when nobody slept on them. Tells how a deadlock came about, and no state from another.
+    pub(crate) unheard: Vec<ObjectId>,
 }
 
 impl World {
@@ -124,6 +127,11 @@ impl World {
         place: &'static Location<'static>,
     ) -> ThreadId {
         let id = self.threads.len();
+        let mut hasher = DefaultHasher::new();
+        if let Some(maker) = self.threads.get_mut(self.current) {
+            (self.current, maker.history, maker.children).hash(&mut hasher);
+            maker.children += 1;
+        }
         // Spawning is no choice: until its first own step the new thread cannot be told from one not yet started.
         if id > 0 {
             self.note(Op::Spawn(id), place);
@@ -133,7 +141,8 @@ impl World {
             standing: Standing::Running,
             place,
             asked: self.now,
-            history: 0,
+            history: hasher.finish(),
+            children: 0,
             yielded: false,
             answer: Answer::Granted,
         });
@@ -148,16 +157,13 @@ impl World {
         value: String,
         name: &str,
     ) -> ObjectId {
-        let id = self.things.len();
-        let made = self.things.iter().filter(|thing| thing.key.0 == self.current).count();
-        self.things.push(Thing {
-            kind,
-            name: name.to_owned(),
-            key: (self.current, made),
-            state,
-            value,
-        });
-        id
+        self.things.push(Thing { kind, name: name.to_owned(), state, value });
+        self.things.len() - 1
+    }
+
+    /// The objects' kinds and names, by number.
+    pub(crate) fn objects(&self) -> Vec<(Kind, String)> {
+        self.things.iter().map(|thing| (thing.kind, thing.name.clone())).collect()
     }
 
     /// Records what belongs to the step of the current thread.
@@ -377,6 +383,9 @@ impl World {
             (_, Wake::Notified(id)) => vec![id],
             _ => vec![],
         };
+        if woken.is_empty() {
+            self.unheard.push(condvar);
+        }
         for &id in &woken {
             self.wake(id);
         }
@@ -417,14 +426,9 @@ impl World {
             for thread in &self.threads {
                 (thread.history, thread.standing, thread.yielded).hash(&mut hasher);
             }
-            // Objects in the order of their makers: two threads that make one each do so in either order.
-            let mut sum = 0_u64;
-            for thing in &self.things {
-                let mut one = DefaultHasher::new();
-                (seed, thing).hash(&mut one);
-                sum = sum.wrapping_add(one.finish());
-            }
-            sum.hash(&mut hasher);
+            // By number: two threads that make one each in either order lead to two states, so that a number means the same on
+            // every way to a state.
+            self.things.hash(&mut hasher);
             hasher.finish()
         };
         u128::from(half(1)) << 64 | u128::from(half(2))

@@ -2,9 +2,9 @@
 //! nanoseconds, and nothing runs that the search did not choose.
 
 use crate::here;
-use crate::op::{Op, ThreadId};
+use crate::op::{ObjectId, Op, ThreadId};
 use crate::trace::End;
-use crate::world::{Body, Choice, Standing, State, World};
+use crate::world::{Body, Choice, Standing, State, Thread, World};
 use generator::{Generator, Gn};
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::panic::{self, AssertUnwindSafe, Location};
@@ -123,7 +123,7 @@ impl<'p> Execution<'p> {
         if world.threads.iter().all(|thread| thread.standing == Standing::Done) {
             return Some(End::Well);
         }
-        Some(End::Deadlock { circle: circle(&world), lost_wakeups: Vec::new() })
+        Some(End::Deadlock { circle: circle(&world), lost_wakeups: lost_wakeups(&world) })
     }
 }
 
@@ -194,4 +194,16 @@ fn circle(world: &World) -> Vec<ThreadId> {
         }
     }
     Vec::new()
+}
+
+/// The conditions on which somebody sleeps in vain: a notification came when nobody slept.
+fn lost_wakeups(world: &World) -> Vec<ObjectId> {
+    let asleep = |thread: &Thread| match thread.standing {
+        Standing::Asleep { condvar, .. } => Some(condvar),
+        _ => None,
+    };
+    let mut lost: Vec<ObjectId> =
+        world.threads.iter().filter_map(asleep).filter(|id| world.unheard.contains(id)).collect();
+    lost.dedup();
+    lost
 }

@@ -9,9 +9,11 @@
 //! neither the clock nor chance.
 
 mod execution;
+mod graph;
 mod replay;
 mod search;
 
 pub use crate::world::{Choice, Wake};
+pub use graph::{Graph, Node, graph};
 pub use replay::{Lane, Misfit, Moment, Replay, replay};
 pub use search::{Bounds, Exploration, explore};

@@ -2,7 +2,7 @@
 
 use super::execution::{Execution, Pool};
 use crate::op::{ObjectId, Op, ThreadId};
-use crate::trace::{End, Span, Trace, Unit};
+use crate::trace::{Span, Trace, Unit};
 use crate::world::{Choice, Standing, State, World};
 use std::fmt;
 
@@ -92,22 +92,18 @@ pub fn replay(program: fn(), schedule: &[Choice]) -> Result<Replay, Misfit> {
     let mut world = execution.world_mut();
     let mut spans = world.spans.take().unwrap_or_default();
     spans.extend(unfinished(&world));
-    let mut trace = Trace {
+    let trace = Trace {
         unit: Unit::Steps,
         threads: world.threads.iter().map(|thread| thread.name.clone()).collect(),
-        objects: world.things.iter().map(|thing| (thing.kind, thing.name.clone())).collect(),
+        objects: world.objects(),
         spans,
         end,
         dropped: 0,
     };
-    let lost = lost_wakeups(&trace, moments.last());
-    if let Some(End::Deadlock { lost_wakeups, .. }) = &mut trace.end {
-        *lost_wakeups = lost;
-    }
     Ok(Replay { trace, moments })
 }
 
-fn moment(world: &World) -> Moment {
+pub(super) fn moment(world: &World) -> Moment {
     let lane = |standing| match standing {
         Standing::Asks(op) if world.possible(op) => Lane::Ready(op),
         Standing::Asks(op) => Lane::Waits(op),
@@ -143,26 +139,4 @@ fn unfinished(world: &World) -> Vec<Span> {
         Some(Span { thread, op, asked, took: None, wakes: Vec::new(), value: String::new(), place })
     };
     world.threads.iter().enumerate().filter_map(span).collect()
-}
-
-/// The conditions on which somebody sleeps in vain: a notification came when nobody slept, and none since.
-fn lost_wakeups(trace: &Trace, last: Option<&Moment>) -> Vec<ObjectId> {
-    let Some(last) = last else { return Vec::new() };
-    let mut lost: Vec<ObjectId> = last
-        .lanes
-        .iter()
-        .filter_map(|lane| match lane {
-            Lane::Asleep(condvar) => Some(*condvar),
-            _ => None,
-        })
-        .filter(|condvar| {
-            trace.spans.iter().any(|span| {
-                let notifies =
-                    matches!(span.op, Op::NotifyOne(id) | Op::NotifyAll(id) if id == *condvar);
-                notifies && span.wakes.is_empty()
-            })
-        })
-        .collect();
-    lost.dedup();
-    lost
 }

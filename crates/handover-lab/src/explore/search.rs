@@ -1,9 +1,8 @@
 //! The walk through the graph of states, and what can be told of all its paths.
 
 use super::execution::{Execution, Pool};
-use super::replay::replay;
 use crate::trace::End;
-use crate::world::Choice;
+use crate::world::{Choice, World};
 use std::collections::{HashMap, VecDeque};
 
 /// How far a search goes.
@@ -40,43 +39,50 @@ pub struct Exploration {
     pub shortest: Option<(Vec<Choice>, End)>,
 }
 
-struct Node {
+pub(super) struct Node {
     /// From where, and by which choice, it was first reached.
     from: Option<(usize, Choice)>,
-    next: Vec<(Choice, usize)>,
-    end: Option<End>,
+    pub(super) next: Vec<(Choice, usize)>,
+    pub(super) end: Option<End>,
     depth: usize,
 }
 
-struct Search {
+pub(super) struct Search<'a> {
     program: fn(),
     bounds: Bounds,
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
+    /// Is shown the world of each new node.
+    looks: &'a mut dyn FnMut(&World),
     known: HashMap<u128, usize>,
     /// Steps not yet taken: from which node, and which.
     open: Vec<(usize, Choice)>,
     executions: usize,
-    complete: bool,
+    pub(super) complete: bool,
 }
 
 /// Runs `program` under every schedule within `bounds`.
 #[must_use]
 pub fn explore(program: fn(), bounds: Bounds) -> Exploration {
-    let mut pool = Pool::default();
-    let mut search = Search {
-        program,
-        bounds,
-        nodes: Vec::new(),
-        known: HashMap::new(),
-        open: Vec::new(),
-        executions: 0,
-        complete: true,
-    };
-    search.walk(&mut pool);
-    search.findings()
+    Search::walked(program, bounds, &mut |_| ()).findings()
 }
 
-impl Search {
+impl<'a> Search<'a> {
+    /// Walks to every state, and shows each to `looks` when it is new.
+    pub(super) fn walked(program: fn(), bounds: Bounds, looks: &'a mut dyn FnMut(&World)) -> Self {
+        let mut search = Self {
+            program,
+            bounds,
+            nodes: Vec::new(),
+            looks,
+            known: HashMap::new(),
+            open: Vec::new(),
+            executions: 0,
+            complete: true,
+        };
+        search.walk(&mut Pool::default());
+        search
+    }
+
     fn walk(&mut self, pool: &mut Pool) {
         {
             let mut execution = self.start(pool);
@@ -149,6 +155,7 @@ impl Search {
                     .extend(execution.choices().into_iter().rev().map(|choice| (node, choice)));
             }
         }
+        (self.looks)(&execution.world());
         self.known.insert(key, node);
         self.nodes.push(Node { from, next: Vec::new(), end, depth });
         (node, true)
@@ -224,9 +231,7 @@ impl Search {
                     at = before;
                 }
                 way.reverse();
-                // The replay knows more of the end than the search kept.
-                let told = replay(self.program, &way).ok().and_then(|replay| replay.trace.end);
-                return Some((way, told.unwrap_or_else(|| end.clone())));
+                return Some((way, end.clone()));
             }
             for &(choice, to) in &self.nodes[node].next {
                 if !std::mem::replace(&mut seen[to], true) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests: by panicking")]
 
 mod explore;
+mod graph;
 mod picture;
 mod programs;
 mod real;
