@@ -20,7 +20,8 @@ pub(crate) struct App {
 impl App {
     /// The broker and the result stores that were asked for, not yet opened.
     pub(crate) fn urls(&self) -> Result<Urls<'_>, Failure> {
-        Urls::read(&self.global.broker, &self.global.results)
+        let urls = Urls::read(&self.global.broker, &self.global.results)?;
+        Ok(urls.history(self.global.history.as_deref()))
     }
 
     /// Opens them, does the work, and closes them, however the work ended: a file that is closed leaves no log beside it.

@@ -2,6 +2,8 @@
 //!
 //! Each command's own options are in its file in `commands/`. Help, completions and man pages follow from these types.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, ValueEnum};
 
 use crate::commands::Command;
@@ -49,6 +51,16 @@ pub(crate) struct Global {
         default_value = "same"
     )]
     pub(crate) results: Vec<String>,
+
+    /// Write a history of what is asked of the broker, in a new file in this folder, for handover trace
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "HANDOVER_HISTORY",
+        hide_env_values = true
+    )]
+    pub(crate) history: Option<PathBuf>,
 
     /// Print JSON for programs: one object a line
     #[arg(long, global = true)]

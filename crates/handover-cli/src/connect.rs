@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use handover::history::Times;
 use handover::{Backend, BothResults, FileResultsOptions, ResultStore};
 use handover_sqlite::{Progress, SqliteFile, SqliteOptions};
 
@@ -10,6 +11,7 @@ pub(crate) use handover_sqlite::{Report, Severity};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::record::Pen;
 use crate::url::{self, Broker, Results};
 
 /// What to do where there is no such file yet.
@@ -32,6 +34,8 @@ pub(crate) struct Place {
 pub(crate) struct Urls<'a> {
     broker: Broker<'a>,
     results: Vec<Results<'a>>,
+    /// The folder of histories.
+    history: Option<&'a Path>,
 }
 
 impl<'a> Urls<'a> {
@@ -43,11 +47,17 @@ impl<'a> Urls<'a> {
         Ok(Self {
             broker: url::broker(broker)?,
             results: results.iter().map(|url| url::results(url)).collect::<Result<_, _>>()?,
+            history: None,
         })
     }
 
-    /// Opens the broker and the result stores. The files of results come first: where they cannot be kept, no database is
-    /// begun.
+    /// The same with everything noted that is asked of the broker, in a file in this folder.
+    pub(crate) fn history(self, history: Option<&'a Path>) -> Self {
+        Self { history, ..self }
+    }
+
+    /// Opens the broker and the result stores. The files of the history and of results come first: where they cannot be kept,
+    /// no database is begun.
     ///
     /// # Errors
     /// Where one of them cannot be opened.
@@ -58,6 +68,12 @@ impl<'a> Urls<'a> {
             return Err(Failure::new(Exit::Unavailable, format!("there is no database {path:?}"))
                 .hint("name another with --broker sqlite:PATH, or begin one: handover queue create NAME --capacity 1000"));
         }
+        let pen = self.history.map(Pen::create).transpose()?;
+        let times = match self.broker {
+            // Its time is that of this process, and may be a test's.
+            Broker::Memory => Times::Monotonic,
+            Broker::Sqlite { .. } => Times::Wall,
+        };
         let files: Vec<Option<Arc<dyn ResultStore>>> =
             self.results.into_iter().map(files).collect::<Result<_, _>>()?;
         let mut place = match self.broker {
@@ -78,6 +94,9 @@ impl<'a> Urls<'a> {
             1 => place.backend.with_results(stores.remove(0)),
             _ => place.backend.with_results(Arc::new(BothResults::new(stores))),
         };
+        if let Some(pen) = pen {
+            place.backend = pen.record(place.backend, times)?;
+        }
         Ok(place)
     }
 }

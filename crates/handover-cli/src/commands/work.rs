@@ -122,10 +122,15 @@ impl Work {
     }
 
     fn worker(&self, app: &App, place: &Place) -> Result<Worker, Failure> {
-        let command = Command::new(&self.exec)
+        let mut command = Command::new(&self.exec)
             .grace(self.grace)
             .env("HANDOVER_BROKER", connect::absolute(&app.global.broker))
-            .env("HANDOVER_RESULTS", connect::absolute_all(&app.global.results))
+            .env("HANDOVER_RESULTS", connect::absolute_all(&app.global.results));
+        if let Some(folder) = &app.global.history {
+            let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+            command = command.env("HANDOVER_HISTORY", folder);
+        }
+        let command = command
             .handler()
             .map_err(|error| Failure::io("the commands' guard cannot be started", &error))?;
         let retry = RetryPolicy {

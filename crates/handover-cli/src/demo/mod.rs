@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use handover::history::Times;
 use handover::{
     Backend, BrokerExt, Client, Error, ErrorKind, JobFilter, JobId, JobState, QueueInfo, QueueName,
     Result, clock,
@@ -31,6 +32,7 @@ use crate::commands::crawl::depth_line;
 use crate::exit::Exit;
 use crate::failure::{Failure, unless_closed};
 use crate::output::{Live, Output};
+use crate::record::Pen;
 
 /// How often the live line is drawn.
 const FRAME: Duration = Duration::from_millis(100);
@@ -56,11 +58,13 @@ pub(crate) struct DemoArgs {
 
 impl DemoArgs {
     pub(crate) async fn run(self, app: &App) -> std::result::Result<Exit, Failure> {
-        Ok(demo(self, app.out).await?)
+        Ok(demo(self, app).await?)
     }
 }
 
-async fn demo(args: DemoArgs, out: Output) -> Result<Exit> {
+async fn demo(args: DemoArgs, app: &App) -> Result<Exit> {
+    let out = app.out;
+    let history = app.global.history.as_deref();
     let folder = folder(args.dir.as_deref())?;
     let site = Arc::new(Site::of_the_book());
     let expected = site.reachable();
@@ -71,6 +75,10 @@ async fn demo(args: DemoArgs, out: Output) -> Result<Exit> {
         PageUrl::parse(&server.url()).map_err(|error| trouble("the site has no address", error))?;
     let queue = QueueName::new("demo")?;
     let backend = handover_sqlite::open(folder.join("handover.db"))?;
+    let backend = match history {
+        Some(histories) => Pen::create(histories)?.record(backend, Times::Wall)?,
+        None => backend,
+    };
     let settings = CrawlPlan::settings(args.capacity, 1_000_000);
     Client::new(&backend).declare(queue.as_str(), &settings).await?;
     out.note(&format!("the book is a site of {} pages at {}", expected.len(), server.url()));
@@ -79,7 +87,7 @@ async fn demo(args: DemoArgs, out: Output) -> Result<Exit> {
         args.workers, args.capacity
     ));
     let workers = usize::try_from(args.workers).unwrap_or(usize::MAX);
-    let fleet = Fleet::start(workers, &arguments(&start, &folder, args.capacity), &folder)
+    let fleet = Fleet::start(workers, &arguments(&start, &folder, args.capacity, history), &folder)
         .map_err(|error| trouble("the workers cannot be started", error))?;
     let watched = Demo { backend: &backend, queue: &queue, pages: expected.len() as u64, out };
     let info = watched.watch(fleet).await?;
@@ -110,7 +118,12 @@ fn folder(wanted: Option<&Path>) -> Result<PathBuf> {
 }
 
 /// What each worker process is told: the same command a user would type.
-fn arguments(start: &PageUrl, folder: &Path, capacity: u64) -> Vec<OsString> {
+fn arguments(
+    start: &PageUrl,
+    folder: &Path,
+    capacity: u64,
+    history: Option<&Path>,
+) -> Vec<OsString> {
     let mut broker = OsString::from("sqlite:");
     broker.push(folder.join("handover.db"));
     let capacity = capacity.to_string();
@@ -135,6 +148,9 @@ fn arguments(start: &PageUrl, folder: &Path, capacity: u64) -> Vec<OsString> {
         "--out".into(),
         folder.join("pages.jsonl").into(),
     ]);
+    if let Some(histories) = history {
+        arguments.extend(["--history".into(), histories.into()]);
+    }
     arguments
 }
 

@@ -15,6 +15,7 @@ mod queues;
 mod send;
 mod snapshots;
 mod support;
+mod trace;
 mod usage;
 #[cfg(unix)]
 mod work;
