@@ -22,6 +22,8 @@ mod race;
 mod semaphore;
 #[path = "01_threads.rs"]
 mod threads;
+#[path = "12_whole.rs"]
+mod whole;
 
 /// Every lesson, in order.
 pub const LESSONS: &[&Lesson] = &[
@@ -32,6 +34,7 @@ pub const LESSONS: &[&Lesson] = &[
     &semaphore::LESSON,
     &monitor::LESSON,
     &messages::LESSON,
+    &whole::LESSON,
 ];
 
 /// The classic problems that use what the lessons show, in order; their numbers follow on the lessons'.
