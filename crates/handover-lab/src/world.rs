@@ -186,11 +186,14 @@ impl World {
         }
     }
 
-    /// Adds to the last step what its object holds now that the thread has done it.
+    /// Adds to everything that the last step did what its object holds now, also where a lock was given back after it.
     pub(crate) fn shows_value(&mut self) {
-        let Some(span) = self.spans.as_mut().and_then(|spans| spans.last_mut()) else { return };
-        if let Some(id) = span.op.object() {
-            span.value.clone_from(&self.things[id].value);
+        let now = self.now;
+        let step = self.spans.iter_mut().flatten().rev().take_while(|span| span.took == Some(now));
+        for span in step.filter(|span| span.value.is_empty()) {
+            if let Some(id) = span.op.object() {
+                span.value.clone_from(&self.things[id].value);
+            }
         }
     }
 

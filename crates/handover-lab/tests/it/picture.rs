@@ -2,6 +2,7 @@
 
 use crate::programs;
 use handover_lab::picture::{self, State, chrome, svg, text};
+use handover_lab::sync::{Atomic, Mutex};
 use handover_lab::{Bounds, explore, record, replay};
 use std::time::Duration;
 
@@ -26,6 +27,19 @@ step main              a                 b                 counter
       left: 1, right: 2
 ";
     assert_eq!(text::steps(&picture, false), table);
+}
+
+#[test]
+fn what_is_read_is_told_also_where_the_lock_is_given_back_after_it() {
+    let picture = broken("Read under a lock", || {
+        let (lock, clock) = (Mutex::new("lock", ()), Atomic::new("clock", 10));
+        let held = lock.lock();
+        let now = clock.load();
+        drop(held);
+        assert_ne!(now, 10);
+    });
+    let said: Vec<&str> = picture.lanes[0].marks.iter().map(|mark| mark.text.as_str()).collect();
+    assert_eq!(said, ["locks lock", "reads clock: 10", "unlocks lock"]);
 }
 
 #[test]
