@@ -4,6 +4,7 @@
 //! operation is a step that the explorer grants: it runs a program under all schedules up to a stated bound, and says which
 //! break it and what it did not look at. Pictures of both are drawn elsewhere.
 
+pub mod chance;
 mod explore;
 mod here;
 mod op;

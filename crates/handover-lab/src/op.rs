@@ -22,6 +22,8 @@ pub enum Kind {
     Semaphore,
     /// A bounded buffer.
     Buffer,
+    /// A disk with a cache in front of it.
+    Disk,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Condvar => "condition",
             Self::Semaphore => "semaphore",
             Self::Buffer => "buffer",
+            Self::Disk => "disk",
         }
     }
 }
@@ -83,6 +86,31 @@ pub enum Op {
     Receive(ObjectId),
     /// Closes a buffer.
     Close(ObjectId),
+    /// Writes a block of a disk, into the cache.
+    WriteBlock {
+        /// Which disk.
+        disk: ObjectId,
+        /// Which block, from 0.
+        block: usize,
+    },
+    /// Reads a block of a disk.
+    ReadBlock {
+        /// Which disk.
+        disk: ObjectId,
+        /// Which block, from 0.
+        block: usize,
+    },
+    /// Makes all that was written to a disk durable.
+    Sync(ObjectId),
+    /// Cuts the power of a disk: what survives of what is not durable is chosen with the step.
+    Cut(ObjectId),
+    /// Lets chance pick a number below `of`, which is chosen with the step.
+    Pick {
+        /// What is picked.
+        what: &'static str,
+        /// How many there are to pick from.
+        of: u32,
+    },
     /// Starts a thread. No choice of its own.
     Spawn(ThreadId),
     /// Waits for a thread's end.
@@ -105,7 +133,9 @@ impl Op {
             Self::Acquire(id) | Self::Release(id) => Some(id),
             Self::Send(id) | Self::Receive(id) | Self::Close(id) => Some(id),
             Self::Wait { condvar, .. } | Self::Relock { condvar, .. } => Some(condvar),
-            Self::Spawn(_) | Self::Join(_) | Self::Yield => None,
+            Self::WriteBlock { disk, .. } | Self::ReadBlock { disk, .. } => Some(disk),
+            Self::Sync(id) | Self::Cut(id) => Some(id),
+            Self::Pick { .. } | Self::Spawn(_) | Self::Join(_) | Self::Yield => None,
         }
     }
 
@@ -128,6 +158,11 @@ impl Op {
             Self::Send(_) => "sends to",
             Self::Receive(_) => "receives from",
             Self::Close(_) => "closes",
+            Self::WriteBlock { .. } => "writes a block of",
+            Self::ReadBlock { .. } => "reads a block of",
+            Self::Sync(_) => "syncs",
+            Self::Cut(_) => "cuts the power of",
+            Self::Pick { .. } => "chance picks",
             Self::Spawn(_) => "starts",
             Self::Join(_) => "joins",
             Self::Yield => "yields",

@@ -44,7 +44,7 @@ pub struct Span {
     pub took: Option<u64>,
     /// Whom it woke. Empty for real threads: the system does not say.
     pub wakes: Vec<ThreadId>,
-    /// What the object held afterwards, as its `Debug` writes it. Empty for real threads.
+    /// What the object held afterwards, as its `Debug` writes it, or what chance picked. Empty for real threads.
     pub value: String,
     /// Where in the program.
     pub place: &'static Location<'static>,

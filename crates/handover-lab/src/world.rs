@@ -15,6 +15,8 @@ pub(crate) enum Answer {
     Granted,
     /// The buffer is closed: nothing went in or came out.
     Closed,
+    /// What chance picked.
+    Picked(u32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +68,10 @@ pub(crate) enum State {
         capacity: usize,
         closed: bool,
     },
+    /// How many contents of each block may survive a power cut: the durable one, and each written since.
+    Disk {
+        versions: Vec<u32>,
+    },
 }
 
 #[derive(Debug, Hash)]
@@ -96,6 +102,8 @@ pub enum Wake {
     Notified(ThreadId),
     /// The thread wakes although nobody notified it, which std permits.
     Spurious,
+    /// What chance picks, from 0: a number, or which of a disk's possible contents survives.
+    Picked(u32),
 }
 
 #[derive(Default)]
@@ -254,6 +262,8 @@ impl World {
                 Standing::Asks(op) if (yielded || !thread.yielded) && self.possible(op) => match op
                 {
                     Op::NotifyOne(condvar) => self.gather_wakes(choices, id, condvar),
+                    Op::Pick { of, .. } => gather_picks(choices, id, of),
+                    Op::Cut(disk) => gather_picks(choices, id, self.contents(disk)),
                     _ => choices.push(Choice { thread: id, wake: Wake::None }),
                 },
                 Standing::Asleep { .. } if self.spurious_left > 0 => {
@@ -270,6 +280,12 @@ impl World {
             choices.push(Choice { thread, wake: Wake::None });
         }
         choices.extend(asleep.iter().map(|&id| Choice { thread, wake: Wake::Notified(id) }));
+    }
+
+    /// How many contents of a disk may survive a power cut now.
+    pub(crate) fn contents(&self, disk: ObjectId) -> u32 {
+        let State::Disk { versions } = &self.things[disk].state else { return 1 };
+        versions.iter().fold(1, |product: u32, &count| product.saturating_mul(count))
     }
 
     /// Whether this step can be taken now, or has to wait.
@@ -343,6 +359,7 @@ impl World {
             Op::Send(buffer) | Op::Receive(buffer) | Op::Close(buffer) => {
                 answer = self.hand_over(buffer, op)
             }
+            Op::Pick { .. } | Op::Cut(_) => answer = self.picked(choice.wake),
             Op::Yield => self.threads[id].yielded = true,
             _ => {}
         }
@@ -363,6 +380,15 @@ impl World {
         self.learns(op);
         self.threads[id].standing = Standing::Running;
         Some(id)
+    }
+
+    /// Adds to the step what chance picked.
+    fn picked(&mut self, wake: Wake) -> Answer {
+        let Wake::Picked(number) = wake else { return Answer::Picked(0) };
+        if let Some(span) = self.spans.as_mut().and_then(|spans| spans.last_mut()) {
+            span.value = number.to_string();
+        }
+        Answer::Picked(number)
     }
 
     fn hand_over(&mut self, buffer: ObjectId, op: Op) -> Answer {
@@ -436,4 +462,8 @@ impl World {
         };
         u128::from(half(1)) << 64 | u128::from(half(2))
     }
+}
+
+fn gather_picks(choices: &mut Vec<Choice>, thread: ThreadId, of: u32) {
+    choices.extend((0..of).map(|number| Choice { thread, wake: Wake::Picked(number) }));
 }

@@ -2,6 +2,7 @@
 
 use crate::snapshots::check;
 use crate::support::Folder;
+use handover::history::{Expect, History, check as judge};
 use serde_json::Value;
 
 const LESSONS: [&str; 8] = ["01", "02", "03", "04", "05", "06", "07", "12"];
@@ -143,6 +144,8 @@ fn a_schedule_that_does_not_fit_is_refused_with_the_step_where_it_leaves() {
         .failed(65, "step 2: there is no thread \"c\"; there are main, a, b");
     replay(&schedule(r#"{"thread":"a","unasked":true}"#)).failed(65, "step 1 does not fit");
     replay(&schedule(r#"{"thread":"a","wakes":"b"}"#)).failed(65, "step 1 does not fit");
+    replay(&schedule(r#"{"thread":"a","picks":1}"#)).failed(65, "step 1 does not fit");
+    replay(&schedule(r#"{"thread":"a","picks":1,"unasked":true}"#)).failed(65, "step 1: only one");
     let b = r#"{"thread":"b"}"#;
     let main = r#"{"thread":"main"}"#;
     replay(&schedule(&[a, a, b, b, main, a].join(","))).failed(65, "step 6 does not fit");
@@ -155,4 +158,16 @@ fn a_schedule_that_does_not_fit_is_refused_with_the_step_where_it_leaves() {
     replay(r#"{"version":1,"lesson":2,"program":"gone","steps":[]}"#).failed(65, "no program");
     replay(&" ".repeat(2 << 20)).failed(65, "larger than a schedule");
     folder.run(&["learn", "02", "--replay", "none.json"]).failed(1, "the file \"none.json\"");
+}
+
+#[test]
+fn the_real_crawl_of_lesson_12_broke_no_promise() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../lessons/12_crawl.jsonl");
+    let report = judge(&History::read([path]).unwrap(), &Expect::drained()).unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!((report.counts.accepted, report.counts.done), (8, 8), "every page once");
+    let text = std::fs::read_to_string(path).unwrap();
+    for told in [r#""duplicate""#, r#""parked""#, r#""attempt":2"#] {
+        assert!(text.contains(told), "the chapter tells of {told}");
+    }
 }

@@ -5,8 +5,19 @@
 //! by what each thread has learnt and what each object holds). The counts are of whole schedules all the same: paths through the
 //! graph are counted without walking them.
 //!
-//! It needs programs that are deterministic but for the schedule: threads meet only in the primitives of this crate, and ask
-//! neither the clock nor chance.
+//! It needs programs that are deterministic but for the schedule: threads meet only in the primitives of this crate, ask no
+//! clock, and ask chance only through [`crate::chance`].
+//!
+//! What it does not find, because it does not look there:
+//!
+//! - what weak memory permits: every step is seen by all threads at once, in one order (sequential consistency). For atomics with
+//!   weaker orderings use loom;
+//! - what depends on time or on input and output: a timeout, a signal, a file are not in the model, unless a program models them
+//!   as steps;
+//! - livelock and endless running: a schedule that reaches the bound on steps is left there and counts as not broken, and the
+//!   search then says that it is not complete;
+//! - starvation;
+//! - that a semaphore's place is owed by a certain thread: a deadlock is found, but its circle is told only of mutexes and joins.
 
 mod execution;
 mod graph;

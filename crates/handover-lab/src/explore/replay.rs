@@ -122,7 +122,7 @@ pub(super) fn moment(world: &World) -> Moment {
 /// What an object holds, in a few characters.
 fn shown(state: &State, value: &str) -> String {
     match state {
-        State::Cell | State::Mutex { owner: None } => value.to_owned(),
+        State::Cell | State::Disk { .. } | State::Mutex { owner: None } => value.to_owned(),
         State::Mutex { owner: Some(_) } => "held".to_owned(),
         State::Condvar { asleep } => format!("{} asleep", asleep.len()),
         State::Semaphore { places } => places.to_string(),

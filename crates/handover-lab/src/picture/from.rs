@@ -83,6 +83,10 @@ fn told(trace: &Trace, span: &Span) -> String {
     };
     let verb = span.op.verb();
     let seen = match span.op {
+        Op::WriteBlock { block, .. } => return format!("writes block {block} of {whom}"),
+        Op::ReadBlock { block, .. } => return format!("reads block {block} of {whom}"),
+        Op::Pick { what, .. } if span.value.is_empty() => what.to_owned(),
+        Op::Pick { what, of } => format!("{what}: {} of 0..{of}", span.value),
         Op::Read(_) | Op::Write(_) | Op::Update(_) if !span.value.is_empty() => {
             format!(": {}", span.value)
         }
@@ -202,7 +206,8 @@ fn arrows(trace: &Trace) -> Vec<Arrow> {
 
 /// Cells, buffers and semaphores, as they change; what only threads can hold is in the lanes.
 fn levels(trace: &Trace, moments: &[Moment]) -> Vec<Level> {
-    let shown = [Kind::Shared, Kind::Atomic, Kind::Buffer, Kind::Semaphore, Kind::Mutex];
+    let shown =
+        [Kind::Shared, Kind::Atomic, Kind::Buffer, Kind::Semaphore, Kind::Mutex, Kind::Disk];
     let level = |(id, (kind, name)): (ObjectId, &(Kind, String))| {
         let mut changes: Vec<(u64, String)> = Vec::new();
         for (at, moment) in (0..).zip(moments) {

@@ -1,12 +1,15 @@
-//! What threads share: cells, mutexes, conditions, semaphores, buffers. Each is std's outside an exploration.
+//! What threads share: cells, mutexes, conditions, semaphores, buffers, and a disk. Each is std's outside an exploration, but
+//! for the disk, which is a model.
 
 mod buffer;
 mod cell;
+mod disk;
 mod mutex;
 mod semaphore;
 
 pub use buffer::Buffer;
 pub use cell::{Atomic, Shared};
+pub use disk::Disk;
 pub use mutex::{Condvar, Guard, Mutex};
 pub use semaphore::Semaphore;
 
@@ -68,6 +71,13 @@ impl Number {
             Some(Run::Pen(pen)) => Some(pen.create(kind, name)),
             None => None,
         })
+    }
+
+    /// Changes what the run knows of the object's state.
+    pub(crate) fn changes(self, change: impl FnOnce(&mut State)) {
+        if let Some((id, world)) = self.0.zip(here::world()) {
+            change(&mut world.borrow_mut().things[id].state);
+        }
     }
 
     pub(crate) fn get(self) -> Option<ObjectId> {

@@ -39,7 +39,7 @@ fn follow(
 
 #[test]
 fn every_way_through_the_graph_replays_and_they_are_as_many_as_schedules() {
-    let programs: [fn(); 7] = [
+    let programs: [fn(); 9] = [
         programs::lost_update,
         programs::two_orders,
         programs::lost_wakeup,
@@ -47,6 +47,8 @@ fn every_way_through_the_graph_replays_and_they_are_as_many_as_schedules() {
         || programs::monitor(1, 1, 2, false),
         || programs::semaphores(true),
         makes_in_either_order,
+        programs::lost_on_the_way,
+        || programs::power_cut(true),
     ];
     for (number, program) in programs.into_iter().enumerate() {
         let (graph, found) = (whole(program), explore(program, Bounds::default()));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests: by panicking")]
 
+mod chance;
 mod explore;
 mod graph;
 mod picture;

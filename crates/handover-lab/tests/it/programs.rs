@@ -1,7 +1,7 @@
 //! Small programs with a known answer. The lessons' own programs are elsewhere.
 
-use handover_lab::sync::{Atomic, Buffer, Condvar, Mutex, Semaphore, Shared};
-use handover_lab::thread;
+use handover_lab::sync::{Atomic, Buffer, Condvar, Disk, Mutex, Semaphore, Shared};
+use handover_lab::{chance, thread};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -219,4 +219,41 @@ pub(crate) fn never_ends() {
     let b = thread::spawn("b", move || while !other.read() {});
     a.join();
     b.join();
+}
+
+/// A request and an answer, each of which may be lost; asks twice at most.
+pub(crate) fn lost_on_the_way() {
+    let done = Arc::new(Shared::new("done", 0));
+    let other = Arc::clone(&done);
+    let client = thread::spawn("client", move || {
+        for _ in 0..2 {
+            if chance::pick("request", 2) == 1 {
+                other.write(other.read() + 1);
+                if chance::pick("answer", 2) == 1 {
+                    return;
+                }
+            }
+        }
+    });
+    client.join();
+    assert!(done.read() < 2, "done twice");
+}
+
+/// A record in one block is replaced: it is there before or after; with `torn`, it has two blocks.
+pub(crate) fn power_cut(torn: bool) {
+    let disk = Arc::new(Disk::new("disk", 2, 0));
+    let (other, power) = (Arc::clone(&disk), Arc::clone(&disk));
+    let writer = thread::spawn("writer", move || {
+        other.write(0, 1);
+        if torn {
+            other.write(1, 1);
+        }
+        other.sync()
+    });
+    let power = thread::spawn("power", move || power.cut());
+    let durable = writer.join();
+    power.join();
+    let found = (disk.read(0), disk.read(1));
+    assert!(!durable || found.0 == 1, "what was synced is lost");
+    assert!(!torn || found.0 == found.1, "torn: {found:?}");
 }

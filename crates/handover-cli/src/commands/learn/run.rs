@@ -24,6 +24,9 @@ pub(super) struct Step {
     wakes: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unasked: bool,
+    /// What chance picked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picks: Option<u32>,
 }
 
 /// The steps of a schedule, with the names of its picture.
@@ -41,6 +44,7 @@ pub(super) fn steps(picture: &Picture, schedule: &[Choice]) -> Vec<Step> {
                 _ => None,
             },
             unasked: choice.wake == Wake::Spurious,
+            picks: schedule::picked(choice),
         }
     };
     (1..).zip(schedule).map(step).collect()

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use handover_lab::{Choice, Lane, Replay, Wake, replay};
+use handover_lab::{Choice, Lane, Op, Replay, Wake, replay};
 use handover_lessons::{Lesson, Program};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,17 @@ struct Step {
     /// It is a wake-up that nobody asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unasked: bool,
+    /// What chance picks, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    picks: Option<u32>,
+}
+
+/// What chance picks with a step, where it does.
+pub(super) fn picked(choice: &Choice) -> Option<u32> {
+    match choice.wake {
+        Wake::Picked(number) => Some(number),
+        _ => None,
+    }
 }
 
 /// Writes a schedule that fits its program.
@@ -62,6 +73,7 @@ pub(super) fn save(
             _ => None,
         },
         unasked: choice.wake == Wake::Spurious,
+        picks: picked(choice),
     };
     let saved = Saved {
         version: VERSION,
@@ -109,15 +121,16 @@ pub(super) fn load(
                 format!("step {number}: there is no thread {shown:?}; there are {known}")
             })
         };
-        let wake = match (&step.wakes, step.unasked) {
-            (Some(_), true) => {
+        let wake = match (&step.wakes, step.unasked, step.picks) {
+            (Some(name), false, None) => Wake::Notified(id(name, &schedule).map_err(bad)?),
+            (None, true, None) => Wake::Spurious,
+            (None, false, Some(one)) => Wake::Picked(one),
+            (None, false, None) => Wake::None,
+            _ => {
                 return Err(bad(format!(
-                    "step {number}: a wake-up that nobody asked for wakes nobody else"
+                    "step {number}: only one of wakes, unasked and picks can belong to a step"
                 )));
             }
-            (Some(name), false) => Wake::Notified(id(name, &schedule).map_err(bad)?),
-            (None, true) => Wake::Spurious,
-            (None, false) => Wake::None,
         };
         let thread = id(&step.thread, &schedule).map_err(bad)?;
         schedule.push(Choice { thread, wake });
@@ -180,6 +193,7 @@ fn told(run: &Replay, choice: Choice) -> String {
     let name = |id: usize| run.trace.threads.get(id).map_or("?", String::as_str);
     let lane = run.moments.last().and_then(|moment| moment.lanes.get(choice.thread));
     let does = match lane {
+        Some(Lane::Ready(Op::Pick { what, .. })) => format!("lets chance pick {what}"),
         Some(Lane::Ready(op)) => {
             let object = op.object().and_then(|id| run.trace.objects.get(id));
             format!("{} {}", op.verb(), object.map_or("", |(_, name)| name.as_str()))
@@ -188,6 +202,7 @@ fn told(run: &Replay, choice: Choice) -> String {
     };
     let wakes = match choice.wake {
         Wake::Notified(id) => format!(" (wakes {})", name(id)),
+        Wake::Picked(number) => format!(" (picks {number})"),
         _ => String::new(),
     };
     format!("{} {}{wakes}", name(choice.thread), does.trim_end())
