@@ -79,21 +79,20 @@ async fn accept(
 }
 
 fn answer(site: &Site, asked: &Mutex<BTreeMap<String, u64>>, path: &str) -> Response<Full<Bytes>> {
-    let page = site.page(path);
-    if page.is_some() {
+    let found = site.at(path);
+    if found.is_some() {
         *asked
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .entry(path.to_owned())
             .or_default() += 1;
     }
-    let (status, body) = match page {
-        Some(page) => (StatusCode::OK, page.to_owned()),
-        None => (StatusCode::NOT_FOUND, "there is no such page\n".to_owned()),
-    };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let status = if found.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    let (kind, body) = found
+        .unwrap_or(("text/plain; charset=utf-8", Bytes::from_static(b"there is no such page\n")));
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
-    let kind = hyper::header::HeaderValue::from_static("text/html; charset=utf-8");
+    let kind = hyper::header::HeaderValue::from_static(kind);
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
     response
 }

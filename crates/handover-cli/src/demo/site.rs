@@ -1,20 +1,25 @@
 //! The demo's site: the project's own book, rendered to HTML pages that link to each other.
 //!
-//! Every chapter is a page, and every section of it (`##`) is a page of its own, so that there is something to crawl. Serving
-//! the pages is in `server.rs`.
+//! Every chapter is a page, and every section of it (`##`) is a page of its own, so that there is something to crawl. What
+//! stands beside the chapters, pictures and the page of the lessons, is served as it is. Serving is in `server.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use hyper::body::Bytes;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
 
 /// Every page of the book, by its path below `docs/src`, as it was when the binary was built.
 const BOOK: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/book.rs"));
 
+/// Every other file of the book.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/book_files.rs"));
+
 /// The pages by their path; the table of contents is `/`.
 #[derive(Debug)]
 pub(crate) struct Site {
     pages: BTreeMap<String, String>,
+    files: BTreeMap<String, &'static [u8]>,
 }
 
 impl Site {
@@ -25,19 +30,27 @@ impl Site {
             let path = page_path(name);
             chapter(&path, name, text, &mut pages);
         }
-        Self { pages }
+        let files = FILES.iter().map(|&(name, bytes)| (format!("/{name}"), bytes)).collect();
+        Self { pages, files }
     }
 
-    pub(crate) fn page(&self, path: &str) -> Option<&str> {
-        self.pages.get(path).map(String::as_str)
+    /// What is at this path, and of which kind.
+    pub(crate) fn at(&self, path: &str) -> Option<(&'static str, Bytes)> {
+        let page = self.pages.get(path).map(|page| (HTML, Bytes::from(page.clone())));
+        page.or_else(|| self.files.get(path).map(|&file| (kind(path), Bytes::from_static(file))))
     }
 
-    /// The paths that a reader reaches from `/` by following links: what a crawl must find, counted without one.
+    /// The paths that a reader reaches from `/` by following links: what a crawl must find, counted without one. From a file
+    /// that is no page of the book, no link goes on: a test holds them to it.
     pub(crate) fn reachable(&self) -> BTreeSet<String> {
         let mut reached = BTreeSet::new();
         let mut next = vec!["/".to_owned()];
         while let Some(path) = next.pop() {
-            let Some(page) = self.page(&path) else { continue };
+            if self.files.contains_key(&path) {
+                reached.insert(path);
+                continue;
+            }
+            let Some(page) = self.pages.get(&path) else { continue };
             if reached.insert(path) {
                 next.extend(page.split("href=\"").skip(1).filter_map(|rest| {
                     let link = rest.split(['"', '#']).next()?;
@@ -49,11 +62,26 @@ impl Site {
     }
 }
 
-/// `guide/worker.md` is at `/guide/worker.html`; the table of contents is the start.
+const HTML: &str = "text/html; charset=utf-8";
+
+/// What a browser is told that a file is.
+fn kind(path: &str) -> &'static str {
+    match path.rsplit('.').next().unwrap_or_default() {
+        "html" => HTML,
+        "svg" => "image/svg+xml",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        _ => "application/octet-stream",
+    }
+}
+
+/// `guide/worker.md` is at `/guide/worker.html`; the table of contents is the start; what is no chapter keeps its name.
 fn page_path(name: &str) -> String {
-    match name {
-        "SUMMARY.md" => "/".to_owned(),
-        name => format!("/{}.html", name.trim_end_matches(".md")),
+    match name.strip_suffix(".md") {
+        Some("SUMMARY") => "/".to_owned(),
+        Some(chapter) => format!("/{chapter}.html"),
+        None => format!("/{name}"),
     }
 }
 
@@ -112,12 +140,14 @@ fn title(text: &str) -> &str {
 
 fn render(name: &str, text: &str) -> String {
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(|event| match event {
-        Event::Start(Tag::Link { link_type, dest_url, title, id }) => Event::Start(Tag::Link {
-            link_type,
-            dest_url: resolve(name, &dest_url).into(),
-            title,
-            id,
-        }),
+        Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+            let dest_url = resolve(name, &dest_url).into();
+            Event::Start(Tag::Link { link_type, dest_url, title, id })
+        }
+        Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
+            let dest_url = resolve(name, &dest_url).into();
+            Event::Start(Tag::Image { link_type, dest_url, title, id })
+        }
         other => other,
     });
     let mut body = String::new();
@@ -126,21 +156,23 @@ fn render(name: &str, text: &str) -> String {
 }
 
 /// A link of the book as one of the site: relative to its chapter, `.md` as `.html`, without its fragment, which names a
-/// section of the book and would name nothing here.
+/// section of the book and would name nothing here; a fragment for another file is that file's.
 fn resolve<'a>(name: &str, link: &'a CowStr<'a>) -> String {
     if link.contains("://") || link.starts_with('#') {
         return link.to_string();
     }
     let mut folders: Vec<&str> = name.split('/').collect();
     folders.pop();
-    for part in link.split('#').next().unwrap_or_default().split('/') {
+    let (link, fragment) = link.find('#').map_or((&**link, ""), |at| link.split_at(at));
+    for part in link.split('/') {
         match part {
             "." | "" => {}
             ".." => _ = folders.pop(),
             part => folders.push(part),
         }
     }
-    page_path(&folders.join("/"))
+    let path = page_path(&folders.join("/"));
+    if link.ends_with(".md") { path } else { path + fragment }
 }
 
 fn document(title: &str, body: &str) -> String {
@@ -172,7 +204,30 @@ mod tests {
     fn no_link_of_the_site_is_broken() {
         let site = Site::of_the_book();
         for path in site.reachable() {
-            assert!(site.page(&path).is_some(), "{path}");
+            assert!(site.at(&path).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_picture_of_the_site_is_there() {
+        let site = Site::of_the_book();
+        let pages: Vec<&String> = site.pages.values().collect();
+        let shown = pages.iter().flat_map(|page| page.split("<img src=\"").skip(1));
+        let shown: Vec<&str> = shown.filter_map(|rest| rest.split('"').next()).collect();
+        assert!(!shown.is_empty());
+        for path in shown {
+            let (kind, picture) = site.at(path).unwrap_or_else(|| panic!("{path}"));
+            assert_eq!(kind, "image/svg+xml", "{path}");
+            assert!(picture.starts_with(b"<svg"), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_link_leaves_a_file_that_is_no_page_of_the_book() {
+        let site = Site::of_the_book();
+        for path in site.reachable().iter().filter(|path| site.files.contains_key(*path)) {
+            let file = String::from_utf8_lossy(site.files[path]);
+            assert!(!file.contains("<a href=\"/") && !file.contains("<a href=\"."), "{path}");
         }
     }
 
@@ -189,5 +244,7 @@ mod tests {
         );
         assert_eq!(resolve("guide/worker.md", &"producer.md".into()), "/guide/producer.html");
         assert_eq!(resolve("a.md", &"https://example.org/x.md".into()), "https://example.org/x.md");
+        assert_eq!(resolve("a/b.md", &"c/d.html#02".into()), "/a/c/d.html#02");
+        assert_eq!(resolve("a/b.md", &"c.svg".into()), "/a/c.svg");
     }
 }

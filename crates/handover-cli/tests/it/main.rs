@@ -8,9 +8,12 @@ mod bad_files;
 #[cfg(unix)]
 mod bad_pipes;
 mod bad_words;
+#[cfg(unix)]
+mod book;
 mod examples;
 mod jobs;
 mod learn;
+mod progress;
 mod queues;
 mod send;
 mod snapshots;

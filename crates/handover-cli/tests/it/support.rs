@@ -43,6 +43,7 @@ impl Folder {
         for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
             command.env_remove(name);
         }
+        command.env("HANDOVER_LEARN_STATE", ""); // what a test has done is not kept at anybody's home
         command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
         command
     }

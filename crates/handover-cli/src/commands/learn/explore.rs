@@ -39,7 +39,7 @@ pub(super) fn explored(
     lesson: &Lesson,
     program: &'static Program,
     asked: &Learn,
-) -> Result<(), Failure> {
+) -> Result<Exploration, Failure> {
     let bounds = asked.bounds(program);
     let began = clock::now();
     let found = explore(program.run, bounds.clone());
@@ -56,7 +56,7 @@ pub(super) fn explored(
     let picture = broken.clone().unwrap_or_else(|| drawn(lesson, program, &some_schedule(program)));
     run::draw(app, &picture, asked)?;
     if !asked.explore {
-        return Ok(()); // only files were asked for
+        return Ok(found); // only files were asked for
     }
     if app.out.is_json() {
         let steps = found.shortest.as_ref().zip(broken.as_ref());
@@ -84,7 +84,7 @@ pub(super) fn explored(
         app.out.line(said.trim_end())?;
     }
     app.out.note(&format!("explored in {:.3} s", took.as_secs_f64()));
-    Ok(())
+    Ok(found)
 }
 
 /// What a search found and what it did not look at, in sentences.

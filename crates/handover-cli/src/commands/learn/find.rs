@@ -20,6 +20,11 @@ pub(super) fn lesson(word: &str) -> Result<&'static Lesson, Failure> {
     })
 }
 
+/// Whether it is an exercise, whose right program is the student's to find.
+pub(super) fn is_exercise(lesson: &Lesson) -> bool {
+    lesson.hint.is_some()
+}
+
 /// The program of this name.
 ///
 /// # Errors

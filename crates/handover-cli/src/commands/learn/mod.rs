@@ -1,12 +1,16 @@
 //! `handover learn`: the lessons, and what their programs do under schedules of the student's choice.
 //!
 //! In reading order: `find.rs` (which lesson is meant), `page.rs` (a lesson as text), `explore.rs` (all schedules of a
-//! program), `schedule.rs` (one schedule as a file), `run.rs` (one run, and its picture). The lessons themselves are a crate of
+//! program), `schedule.rs` (one schedule as a file), `run.rs` (one run, and its picture), `progress.rs` (what a student has
+//! done), `book.rs` (all lessons as chapters), `own.rs` (a model of the student's own). The lessons themselves are a crate of
 //! their own, and so is what runs them.
 
+mod book;
 mod explore;
 mod find;
+mod own;
 mod page;
+mod progress;
 mod run;
 mod schedule;
 
@@ -17,6 +21,7 @@ use clap::Args;
 use handover_lab::Bounds;
 use handover_lessons::{Lesson, Program};
 
+use self::progress::Deed;
 use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,6 +32,10 @@ use crate::number::within;
 pub(crate) struct Learn {
     /// A lesson by number or name, such as 02 or race; all are listed where none is named
     lesson: Option<String>,
+
+    /// Show the right program of an exercise, and its proof
+    #[arg(long, requires = "lesson", conflicts_with_all = ["explore", "replay", "real", "program", "save", "svg", "trace"])]
+    solution: bool,
 
     /// Run a program of it under every schedule, and count those that break it
     #[arg(long, requires = "lesson", conflicts_with_all = ["replay", "real"])]
@@ -56,6 +65,18 @@ pub(crate) struct Learn {
     #[arg(long, requires = "lesson", value_name = "FILE")]
     trace: Option<PathBuf>,
 
+    /// Print how to explore a small model of your own code, in a file of this name
+    #[arg(long, value_name = "FILE", conflicts_with = "lesson")]
+    file: Option<PathBuf>,
+
+    /// Forget what you have done
+    #[arg(long, conflicts_with_all = ["lesson", "file"])]
+    forget: bool,
+
+    /// Write all lessons as chapters into this folder of the book
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["lesson", "file", "forget"])]
+    book: Option<PathBuf>,
+
     /// The most steps in a schedule that is explored
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = within(1_usize..=100_000))]
     steps: usize,
@@ -76,22 +97,50 @@ pub(crate) struct Learn {
 impl Learn {
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
         let Some(word) = &self.lesson else {
-            page::list(app)?;
+            self.without_lesson(app)?;
             return Ok(Exit::Done);
         };
         let lesson = find::lesson(word)?;
         let program = self.program.as_ref().map(|name| find::program(lesson, name)).transpose()?;
-        if let Some(file) = &self.replay {
+        let deed = if let Some(file) = &self.replay {
             run::replayed(app, lesson, program, file, &self)?;
+            Some(Deed::Replayed)
         } else if self.real {
             run::real(app, lesson, find::or_first(lesson, program)?, &self)?;
+            Some(Deed::Real)
         } else if self.explore || self.save.is_some() || self.svg.is_some() || self.trace.is_some()
         {
-            explore::explored(app, lesson, find::or_first(lesson, program)?, &self)?;
+            let found = explore::explored(app, lesson, find::or_first(lesson, program)?, &self)?;
+            match found.broken {
+                _ if !self.explore => None, // only files were asked for
+                0 => found.complete.then_some(Deed::Proven),
+                _ => Some(Deed::Broken),
+            }
         } else {
-            page::lesson(app, lesson, program, &self)?;
+            let only = match program {
+                Some(program) => page::Only::One(program),
+                None if self.solution => page::Only::Solution,
+                None => page::Only::Page,
+            };
+            page::lesson(app, lesson, only, &self)?
+        };
+        if let Some(deed) = deed {
+            progress::keep(app, lesson, deed);
         }
         Ok(Exit::Done)
+    }
+
+    /// What is asked of all lessons together, or of none.
+    fn without_lesson(&self, app: &App) -> Result<(), Failure> {
+        if let Some(file) = &self.file {
+            own::told(app, file)
+        } else if self.forget {
+            progress::forget(app)
+        } else if let Some(folder) = &self.book {
+            book::written(app, folder)
+        } else {
+            page::list(app)
+        }
     }
 
     /// How far an exploration of this program goes.

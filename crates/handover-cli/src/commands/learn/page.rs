@@ -1,56 +1,110 @@
-//! A lesson as text in 80 columns, and the list of all. What it says of schedules is counted while it is printed.
+//! A lesson as text in 80 columns, in five parts: the question, what is wrong and the schedule that breaks it, what is right and
+//! the proof, the pictures, and the places in handover. What it says of schedules is counted while it is printed. The same as a
+//! chapter of the book is in `book.rs`.
 
-use handover_lab::explore;
+use handover_lab::picture::Picture;
 use handover_lab::picture::text::{self, COLUMNS};
-use handover_lessons::{Lesson, Program, all};
+use handover_lab::{Exploration, explore};
+use handover_lessons::{EXERCISES, LESSONS, Lesson, Program, all};
 use serde_json::json;
 
+use super::Learn;
 use super::explore::{counted, drawn, some_schedule};
-use super::{Learn, run};
+use super::find::is_exercise;
+use super::progress::{Deed, Progress};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::output::stdout_has_color;
 
-/// Prints a line for each lesson.
+/// Prints a line for each lesson and exercise, and below it what was done with it.
 pub(super) fn list(app: &App) -> Result<(), Failure> {
-    for lesson in all() {
-        let (number, name, line) = (lesson.number, lesson.name, lesson.line);
-        app.out.result(&json!({"number": number, "name": name, "line": line}), || {
-            format!("{number:02}  {name:<10}  {line}")
-        })?;
+    let progress = Progress::load(app);
+    if app.out.is_json() {
+        for lesson in all() {
+            app.out.object(&json!({
+                "number": lesson.number,
+                "name": lesson.name,
+                "line": lesson.line,
+                "exercise": is_exercise(lesson),
+                "done": progress.words(lesson),
+            }))?;
+        }
+    } else {
+        let width = all().map(|lesson| lesson.name.len()).max().unwrap_or(0);
+        let mut text = String::new();
+        for (heading, part) in [("Lessons", LESSONS), ("Exercises", EXERCISES)] {
+            if part.is_empty() {
+                continue;
+            }
+            text.push_str(&format!("{}\n\n", bold(heading, stdout_has_color())));
+            for lesson in part {
+                let (number, name, line) = (lesson.number, lesson.name, lesson.line);
+                text.push_str(&format!("{number:02}  {name:<width$}  {line}\n"));
+                let done = progress.words(lesson);
+                if !done.is_empty() {
+                    text.push_str(&format!("    {:<width$}  done: {}\n", "", done.join(", ")));
+                }
+            }
+            text.push('\n');
+        }
+        app.out.line(text.trim_end())?;
     }
     app.out.note("handover learn 02 shows a lesson, handover learn --help what else it can do");
     Ok(())
 }
 
-/// Prints a lesson, or what it says of one program of it.
+/// Which programs of a lesson are shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Only {
+    /// All; of an exercise those that break, since the right one is the student's to find.
+    Page,
+    /// This one.
+    One(&'static Program),
+    /// The right ones.
+    Solution,
+}
+
+impl Only {
+    fn shows(self, lesson: &Lesson, program: &Program) -> bool {
+        match self {
+            Self::Page => program.wrong || !is_exercise(lesson),
+            Self::One(one) => one.name == program.name,
+            Self::Solution => !program.wrong,
+        }
+    }
+}
+
+/// Prints a lesson, or what it says of some programs of it; and which deed that is.
 pub(super) fn lesson(
     app: &App,
     lesson: &Lesson,
-    only: Option<&'static Program>,
+    only: Only,
     asked: &Learn,
-) -> Result<(), Failure> {
-    let programs: Vec<&Program> = lesson
-        .programs
-        .iter()
-        .filter(|one| only.is_none_or(|only| only.name == one.name))
-        .collect();
+) -> Result<Option<Deed>, Failure> {
+    let programs: Vec<&Program> =
+        lesson.programs.iter().filter(|program| only.shows(lesson, program)).collect();
     if app.out.is_json() {
-        return Ok(app.out.object(&as_json(lesson, &programs))?);
+        app.out.object(&as_json(lesson, &programs))?;
+    } else {
+        let mut page = Page { text: String::new(), color: stdout_has_color() };
+        page.heading(&format!("{:02} {}: {}", lesson.number, lesson.name, lesson.line));
+        let whole = matches!(only, Only::Page);
+        if whole {
+            page.begin(lesson);
+        }
+        for program in programs {
+            page.program(lesson, program, asked);
+        }
+        if whole {
+            page.end(lesson);
+        }
+        app.out.line(page.text.trim_end())?;
     }
-    let mut page = Page { text: String::new(), color: stdout_has_color() };
-    page.heading(&format!("{:02} {}: {}", lesson.number, lesson.name, lesson.line));
-    if only.is_none() {
-        page.paragraphs(lesson.question);
-    }
-    for program in programs {
-        page.program(lesson, program, asked);
-    }
-    if only.is_none() {
-        page.end(lesson);
-    }
-    app.out.line(page.text.trim_end())?;
-    Ok(())
+    Ok(match only {
+        Only::Page => Some(Deed::Read),
+        Only::Solution => is_exercise(lesson).then_some(Deed::Solution),
+        Only::One(_) => None,
+    })
 }
 
 fn as_json(lesson: &Lesson, programs: &[&Program]) -> serde_json::Value {
@@ -67,10 +121,43 @@ fn as_json(lesson: &Lesson, programs: &[&Program]) -> serde_json::Value {
         "number": lesson.number,
         "name": lesson.name,
         "line": lesson.line,
+        "exercise": is_exercise(lesson),
         "question": lesson.question,
+        "hint": lesson.hint,
         "programs": programs.iter().map(program).collect::<Vec<_>>(),
         "places": lesson.places.iter().map(place).collect::<Vec<_>>(),
     })
+}
+
+/// A program, what all its schedules come to, and the one to look at: the shortest that breaks it, else one of them.
+#[derive(Debug)]
+pub(super) struct Looked {
+    pub(super) found: Exploration,
+    pub(super) picture: Picture,
+    /// What was found, in sentences below a heading that says whether it is a proof.
+    pub(super) counted: String,
+}
+
+impl Looked {
+    pub(super) fn at(lesson: &Lesson, program: &Program, bounds: handover_lab::Bounds) -> Self {
+        let found = explore(program.run, bounds.clone());
+        let counted = counted(program, &found, &bounds).replace('\n', " ");
+        let counted = wrapped(counted.strip_prefix("Proof: ").unwrap_or(&counted), "");
+        let picture = match &found.shortest {
+            Some((schedule, _)) => drawn(lesson, program, schedule),
+            None => drawn(lesson, program, &some_schedule(program)),
+        };
+        Self { found, picture, counted }
+    }
+
+    /// The heading of what was found.
+    pub(super) fn heading(&self) -> &'static str {
+        match (&self.found.shortest, self.found.complete) {
+            (Some(_), _) => "The schedule that breaks it",
+            (None, true) => "The proof",
+            (None, false) => "What was looked at",
+        }
+    }
 }
 
 /// What is printed, as it grows.
@@ -81,8 +168,7 @@ struct Page {
 
 impl Page {
     fn heading(&mut self, words: &str) {
-        let (bold, plain) = if self.color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-        self.line(&format!("{bold}{words}{plain}"));
+        self.line(&bold(words, self.color));
         self.line("");
     }
 
@@ -98,7 +184,16 @@ impl Page {
         }
     }
 
-    /// What to look at, the source, and what all its schedules come to: the one that breaks it, or the proof.
+    fn begin(&mut self, lesson: &Lesson) {
+        self.heading("The question");
+        self.paragraphs(lesson.question);
+        if let Some(hint) = lesson.hint {
+            self.heading("A hint");
+            self.paragraphs(hint);
+        }
+    }
+
+    /// What to look at, the source, what all its schedules come to (the one that breaks it, or the proof), and the picture.
     fn program(&mut self, lesson: &Lesson, program: &Program, asked: &Learn) {
         let kind = if program.wrong { "Wrong" } else { "Right" };
         self.heading(&format!("{kind}: {}", program.name));
@@ -107,24 +202,34 @@ impl Page {
             self.line(format!("  {line}").trim_end());
         }
         self.line("");
-        let bounds = asked.bounds(program);
-        let found = explore(program.run, bounds.clone());
-        self.line(&counted(program, &found, &bounds));
+        let looked = Looked::at(lesson, program, asked.bounds(program));
+        self.heading(looked.heading());
+        self.line(&looked.counted);
         self.line("");
-        let broken = found.shortest.map(|(schedule, _)| drawn(lesson, program, &schedule));
-        if let Some(picture) = broken {
-            self.line(&run::shown(&picture, self.color));
-            return;
+        if looked.found.shortest.is_some() {
+            let open =
+                Picture { verdict: String::new(), circle: Vec::new(), ..looked.picture.clone() };
+            self.line(&text::steps(&open, self.color));
         }
-        let picture = drawn(lesson, program, &some_schedule(program));
-        if picture.length > 1 {
-            self.line("One of them:");
-            self.line("");
-            self.line(&text::lanes(&picture, self.color));
+        if looked.picture.length > 1 {
+            self.heading("The picture");
+            if looked.found.shortest.is_none() {
+                self.line("One schedule of them:");
+                self.line("");
+            }
+            self.line(&text::lanes(&looked.picture, self.color));
         }
     }
 
     fn end(&mut self, lesson: &Lesson) {
+        let number = lesson.number;
+        if is_exercise(lesson) {
+            self.heading("Right: yours to find");
+            self.paragraphs(&format!(
+                "Write it, and let the explorer judge it: handover learn --file mine.rs prints how. handover learn {number:02} \
+                 --solution shows one that is right, its proof, and its picture."
+            ));
+        }
         if let Some(measure) = lesson.measure {
             self.heading("Measured just now, on this machine");
             for measured in measure() {
@@ -139,19 +244,29 @@ impl Page {
             self.line("");
         }
         self.heading("Go on");
-        let number = lesson.number;
-        let name = lesson.wrong().map_or("NAME", |program| program.name);
-        for (words, does) in [
-            (format!("{number:02} --explore"), "every schedule of what breaks"),
-            (format!("{number:02} --program {name}"), "one program alone"),
-            (format!("{number:02} --save s.json"), "the shortest that breaks it"),
-            (format!("{number:02} --replay s.json"), "again; change a step first"),
-            (format!("{number:02} --svg out.svg"), "the picture alone"),
-            (format!("{number:02} --real"), "once, on real threads"),
-        ] {
+        for (words, does) in go_on(lesson) {
             self.line(&format!("  handover learn {words:<27} {does}"));
         }
     }
+}
+
+/// What else can be done with a lesson: the words after `handover learn`, and what they do.
+pub(super) fn go_on(lesson: &Lesson) -> [(String, &'static str); 6] {
+    let number = lesson.number;
+    let name = lesson.wrong().map_or("NAME", |program| program.name);
+    [
+        (format!("{number:02} --explore"), "every schedule of what breaks"),
+        (format!("{number:02} --program {name}"), "one program alone"),
+        (format!("{number:02} --save s.json"), "the shortest that breaks it"),
+        (format!("{number:02} --replay s.json"), "again; change a step first"),
+        (format!("{number:02} --svg out.svg"), "the picture alone"),
+        (format!("{number:02} --real"), "once, on real threads"),
+    ]
+}
+
+fn bold(words: &str, color: bool) -> String {
+    let (bold, plain) = if color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+    format!("{bold}{words}{plain}")
 }
 
 /// A paragraph in lines that fit a terminal, each behind this indent.
