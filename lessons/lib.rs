@@ -147,6 +147,14 @@ impl Program {
         cut.map_or("", |(source, _)| source.trim_end())
     }
 
+    /// The line of its file on which the source begins, from 1: where the threads stand is told in lines of the file.
+    #[must_use]
+    pub fn first_line(&self) -> usize {
+        let mark = format!("// begin: {}\n", self.name);
+        let before = self.file.split_once(&mark).map_or("", |(before, _)| before);
+        before.matches('\n').count() + 2
+    }
+
     /// How far an exploration of it goes where nothing else is said.
     #[must_use]
     pub fn bounds(&self) -> Bounds {
