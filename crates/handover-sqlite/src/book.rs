@@ -29,6 +29,7 @@ macro_rules! pages {
 
 pages! {
     first_job = "start/first-job.md";
+    buffer = "concepts/buffer.md";
     queue = "concepts/queue.md";
     message_and_task = "concepts/message-and-task.md";
     retry = "concepts/retry.md";
@@ -43,6 +44,4 @@ pages! {
     memory = "brokers/memory.md";
     sqlite = "brokers/sqlite.md";
     write_your_own = "brokers/write-your-own.md";
-    producer_consumer = "textbook/producer-consumer.md";
-    monitor = "textbook/monitor.md";
 }

@@ -81,6 +81,51 @@ fn what_learn_file_prints_is_built_and_run_as_it_is() {
 }
 
 #[test]
+fn the_example_in_the_book_is_the_one_that_is_built() {
+    let page = fs::read_to_string(repository().join("docs/src/lessons/write-your-own.md")).unwrap();
+    let folder = Folder::new();
+    let told = folder.object(&["learn", "--file", "my.rs"]);
+    let program = told["program"].as_str().unwrap();
+    assert!(
+        page.contains(&format!("```rust,ignore\n{program}```\n")),
+        "copy the example:\n{program}"
+    );
+}
+
+#[test]
+fn the_schedule_that_teachers_are_given_ends_well() {
+    let page = fs::read_to_string(repository().join("docs/src/lessons/for-teachers.md")).unwrap();
+    let schedule =
+        page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = Folder::new();
+    fs::write(folder.path("fine.json"), schedule).unwrap();
+    let run = folder.object(&["learn", "02", "--replay", "fine.json"]);
+    assert_eq!((&run["ended"], &run["broken"]), (&true.into(), &false.into()));
+}
+
+#[test]
+fn every_command_that_the_pages_about_the_lessons_name_is_understood() {
+    let folder = Folder::new();
+    folder.run(&["learn", "02", "--save", "s.json"]).done();
+    for page in WRITTEN_BY_HAND {
+        let text = fs::read_to_string(repository().join("docs/src/lessons").join(page)).unwrap();
+        let text = text
+            .replace("their.json", "s.json")
+            .replace("fine.json", "s.json")
+            .replace("NAME.rs", "my.rs");
+        let spans = text
+            .split('`')
+            .chain(text.lines())
+            .filter_map(|span| span.trim().strip_prefix("handover learn "));
+        for words in spans.filter(|words| !words.contains("NN") && !words.contains("--web")) {
+            let words: Vec<&str> = words.split('#').next().unwrap().split_whitespace().collect();
+            let ran = folder.run(&[&["learn"], &words[..]].concat());
+            assert!(ran.code == 0 || ran.code == 65, "{page}: {words:?}: {ran:?}");
+        }
+    }
+}
+
+#[test]
 fn a_file_of_the_student_is_looked_at_and_never_changed() {
     let folder = Folder::new();
     let told = |name: &str| folder.object(&["learn", "--file", name]);
