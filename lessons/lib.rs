@@ -83,6 +83,8 @@ pub struct Program {
     pub run: fn(),
     /// How many wake-ups without a notification an exploration permits in one schedule.
     pub spurious: u32,
+    /// Through how many steps of others a thread waits in an exploration until it has starved; nobody starves where it is not said.
+    pub patience: Option<usize>,
     /// The file that it stands in.
     file: &'static str,
 }
@@ -125,16 +127,23 @@ impl Lesson {
 
 impl Program {
     const fn wrong(name: &'static str, run: fn(), file: &'static str, says: &'static str) -> Self {
-        Self { name, wrong: true, says, run, spurious: 0, file }
+        Self { name, wrong: true, says, run, spurious: 0, patience: None, file }
     }
 
     const fn right(name: &'static str, run: fn(), file: &'static str, says: &'static str) -> Self {
-        Self { name, wrong: false, says, run, spurious: 0, file }
+        Self { name, wrong: false, says, run, spurious: 0, patience: None, file }
     }
 
     /// The same, explored with so many wake-ups that nobody asked for.
     const fn spurious(mut self, spurious: u32) -> Self {
         self.spurious = spurious;
+        self
+    }
+
+    /// The same, explored with so much patience.
+    #[must_use]
+    pub const fn patience(mut self, steps: usize) -> Self {
+        self.patience = Some(steps);
         self
     }
 
@@ -158,6 +167,6 @@ impl Program {
     /// How far an exploration of it goes where nothing else is said.
     #[must_use]
     pub fn bounds(&self) -> Bounds {
-        Bounds { spurious: self.spurious, ..Bounds::default() }
+        Bounds { spurious: self.spurious, patience: self.patience, ..Bounds::default() }
     }
 }

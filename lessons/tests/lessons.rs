@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps shows where it failed")]
 
-use handover_lab::{End, explore, record, replay};
+use handover_lab::{End, explore, record, replay, replay_within};
 use handover_lessons::{EXERCISES, LESSONS, Lesson, Program, all};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,7 +38,7 @@ fn every_wrong_program_breaks_and_every_repair_is_proven() {
         assert!(found.complete, "{} {}: {found:?}", lesson.name, program.name);
         assert_eq!(found.broken > 0, program.wrong, "{} {}", lesson.name, program.name);
         if let Some((schedule, end)) = found.shortest {
-            let again = replay(program.run, &schedule).unwrap();
+            let again = replay_within(program.run, &schedule, &program.bounds()).unwrap();
             assert_eq!(again.trace.end, Some(end), "{} {}", lesson.name, program.name);
         }
     }

@@ -17,7 +17,7 @@ mod world;
 
 pub use explore::{
     Bounds, Choice, Exploration, Graph, Lane, Misfit, Moment, Node, Replay, Wake, explore, graph,
-    replay,
+    replay, replay_within,
 };
 pub use op::{Kind, ObjectId, Op, ThreadId};
 pub use real::record;

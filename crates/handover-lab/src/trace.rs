@@ -70,6 +70,13 @@ pub enum End {
         /// Conditions on which a thread sleeps although a notification came: before it slept, when nobody did.
         lost_wakeups: Vec<ObjectId>,
     },
+    /// A thread has waited for longer than [`Bounds::patience`](crate::Bounds::patience) while others went on.
+    Starved {
+        /// Who.
+        thread: ThreadId,
+        /// Through how many steps of others.
+        steps: usize,
+    },
     /// The bound on steps, or for real threads on time, was reached.
     Bound,
 }
@@ -78,6 +85,6 @@ impl End {
     /// Whether this end breaks the program.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        matches!(self, Self::Panicked { .. } | Self::Deadlock { .. })
+        matches!(self, Self::Panicked { .. } | Self::Deadlock { .. } | Self::Starved { .. })
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Thread {
     history: u64,
     /// Threads that it has started.
     children: usize,
+    /// In how many states in a row it could not have what it asks for, or slept; counted only where patience is bounded.
+    blocked: usize,
     /// Has yielded, and nobody else has taken a step since.
     yielded: bool,
     answer: Answer,
@@ -121,6 +123,8 @@ pub(crate) struct World {
     /// The execution is over, and its threads are only being taken down.
     pub(crate) abandoned: bool,
     pub(crate) spurious_left: u32,
+    /// The most steps of others that a thread waits through, if that is bounded.
+    pub(crate) patience: Option<usize>,
     /// The first panic: who, and what it said.
     pub(crate) panic: Option<(ThreadId, String)>,
     /// Conditions that were notified when nobody slept on them. Tells how a deadlock came about, and no state from another.
@@ -151,6 +155,7 @@ impl World {
             asked: self.now,
             history: hasher.finish(),
             children: 0,
+            blocked: 0,
             yielded: false,
             answer: Answer::Granted,
         });
@@ -391,6 +396,31 @@ impl World {
         Answer::Picked(number)
     }
 
+    /// Counts who is blocked in this state, where patience is bounded.
+    pub(crate) fn waits(&mut self) {
+        if self.patience.is_none() {
+            return;
+        }
+        for id in 0..self.threads.len() {
+            let blocked = match self.threads[id].standing {
+                // Waiting for a thread's end is no wish for something that others have.
+                Standing::Asks(Op::Join(_)) => false,
+                Standing::Asks(op) => !self.possible(op),
+                Standing::Asleep { .. } => true,
+                _ => false,
+            };
+            let thread = &mut self.threads[id];
+            thread.blocked = if blocked { thread.blocked + 1 } else { 0 };
+        }
+    }
+
+    /// Who has lost patience: in all states since its own last step, and those are one more than steps of others.
+    pub(crate) fn starved(&self) -> Option<(ThreadId, usize)> {
+        let patience = self.patience?;
+        let starved = self.threads.iter().position(|thread| thread.blocked > patience)?;
+        Some((starved, patience))
+    }
+
     fn hand_over(&mut self, buffer: ObjectId, op: Op) -> Answer {
         let State::Buffer { len, closed, .. } = &mut self.things[buffer].state else {
             return Answer::Granted;
@@ -453,7 +483,7 @@ impl World {
             seed.hash(&mut hasher);
             self.spurious_left.hash(&mut hasher);
             for thread in &self.threads {
-                (thread.history, thread.standing, thread.yielded).hash(&mut hasher);
+                (thread.history, thread.standing, thread.yielded, thread.blocked).hash(&mut hasher);
             }
             // By number: two threads that make one each in either order lead to two states, so that a number means the same on
             // every way to a state.

@@ -1,6 +1,7 @@
 //! One execution of a program under steps that are granted one by one. Threads are coroutines: a switch costs some hundred
 //! nanoseconds, and nothing runs that the search did not choose.
 
+use super::search::Bounds;
 use crate::here;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::trace::End;
@@ -36,14 +37,23 @@ pub(super) struct Execution<'p> {
 impl<'p> Execution<'p> {
     /// Starts `program` and runs every thread to its first step. With `looked_at`, what happens is recorded.
     #[track_caller]
-    pub(super) fn start(pool: &'p mut Pool, program: fn(), spurious: u32, looked_at: bool) -> Self {
+    pub(super) fn start(
+        pool: &'p mut Pool,
+        program: fn(),
+        bounds: &Bounds,
+        looked_at: bool,
+    ) -> Self {
         keep_quiet();
-        let spans = looked_at.then(Vec::new);
-        let world =
-            Rc::new(RefCell::new(World { spurious_left: spurious, spans, ..World::default() }));
+        let world = Rc::new(RefCell::new(World {
+            spurious_left: bounds.spurious,
+            patience: bounds.patience,
+            spans: looked_at.then(Vec::new),
+            ..World::default()
+        }));
         world.borrow_mut().spawn("main".to_owned(), Box::new(program), Location::caller());
         let mut execution = Self { pool, world, coroutines: Vec::new() };
         execution.settle();
+        execution.world.borrow_mut().waits();
         execution
     }
 
@@ -70,6 +80,7 @@ impl<'p> Execution<'p> {
             self.run(choice.thread);
             self.settle();
         }
+        self.world.borrow_mut().waits();
     }
 
     /// Does all that is no choice: threads begin, and those go on who waited for the end of one that has ended.
@@ -118,7 +129,8 @@ impl<'p> Execution<'p> {
             return Some(End::Panicked { thread: *thread, said: said.clone() });
         }
         if !world.choices().is_empty() {
-            return None;
+            let starved = world.starved();
+            return starved.map(|(thread, steps)| End::Starved { thread, steps });
         }
         if world.threads.iter().all(|thread| thread.standing == Standing::Done) {
             return Some(End::Well);

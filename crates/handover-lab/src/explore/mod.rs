@@ -16,7 +16,8 @@
 //!   as steps;
 //! - livelock and endless running: a schedule that reaches the bound on steps is left there and counts as not broken, and the
 //!   search then says that it is not complete;
-//! - starvation;
+//! - starvation, unless [`Bounds::patience`] asks for it, and then only a wait of that many steps in which the thread could not
+//!   once have had what it asks for: one that is always overtaken in the last moment does not count;
 //! - that a semaphore's place is owed by a certain thread: a deadlock is found, but its circle is told only of mutexes and joins.
 
 mod execution;
@@ -26,5 +27,5 @@ mod search;
 
 pub use crate::world::{Choice, Wake};
 pub use graph::{Graph, Node, graph};
-pub use replay::{Lane, Misfit, Moment, Replay, replay};
+pub use replay::{Lane, Misfit, Moment, Replay, replay, replay_within};
 pub use search::{Bounds, Exploration, explore};

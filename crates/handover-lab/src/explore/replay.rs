@@ -1,6 +1,7 @@
 //! One schedule, step by step: what it does, what everybody stands at after each step, and why it ends as it ends.
 
 use super::execution::{Execution, Pool};
+use super::search::Bounds;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::trace::{Span, Trace, Unit};
 use crate::world::{Choice, Standing, State, World};
@@ -74,10 +75,25 @@ impl std::error::Error for Misfit {}
 ///
 /// If a step of it is not possible where it stands: it was made for another program, or another version of it.
 pub fn replay(program: fn(), schedule: &[Choice]) -> Result<Replay, Misfit> {
+    replay_within(program, schedule, &Bounds::default())
+}
+
+/// As [`replay`], with the patience of these bounds: what starves in their exploration starves here. Their other bounds are the
+/// schedule's own.
+///
+/// # Errors
+///
+/// If a step of it is not possible where it stands: it was made for another program, or another version of it.
+pub fn replay_within(
+    program: fn(),
+    schedule: &[Choice],
+    bounds: &Bounds,
+) -> Result<Replay, Misfit> {
     let mut pool = Pool::default();
     let spurious = schedule.iter().filter(|choice| choice.wake == crate::Wake::Spurious).count();
-    let mut execution =
-        Execution::start(&mut pool, program, u32::try_from(spurious).unwrap_or(u32::MAX), true);
+    let spurious = u32::try_from(spurious).unwrap_or(u32::MAX);
+    let bounds = Bounds { spurious, ..bounds.clone() };
+    let mut execution = Execution::start(&mut pool, program, &bounds, true);
     let mut moments = vec![moment(&execution.world())];
     for (step, &choice) in schedule.iter().enumerate() {
         let ended = execution.end().is_some();

@@ -14,11 +14,16 @@ pub struct Bounds {
     pub states: usize,
     /// Wake-ups without a notification, which std permits, in one schedule.
     pub spurious: u32,
+    /// Steps of others that a thread waits through, asleep or without once being able to have what it asks for, until it has
+    /// starved; waiting for a thread's end does not count. Without it nobody ever starves. What is waited for by right, such as
+    /// one's turn among so many, must take fewer steps; and there are more states, because each is told from the same one in
+    /// which somebody has waited for longer.
+    pub patience: Option<usize>,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { steps: 1_000, states: 2_000_000, spurious: 0 }
+        Self { steps: 1_000, states: 2_000_000, spurious: 0, patience: None }
     }
 }
 
@@ -106,7 +111,7 @@ impl<'a> Search<'a> {
 
     fn start<'p>(&mut self, pool: &'p mut Pool) -> Execution<'p> {
         self.executions += 1;
-        Execution::start(pool, self.program, self.bounds.spurious, false)
+        Execution::start(pool, self.program, &self.bounds, false)
     }
 
     /// Takes the first open step of each new state until one is known or the end.

@@ -247,6 +247,9 @@ fn verdict(trace: &Trace, last: Option<&Moment>) -> String {
                 }
             }
         }
+        Some(End::Starved { thread: id, steps }) => {
+            format!("{} starves: it has waited through {steps} steps of others", thread(id))
+        }
         Some(End::Bound) => "it did not end within the bound".to_owned(),
     }
 }

@@ -1,7 +1,9 @@
 //! The explorer: what it counts, what it finds, and what it says of what it did not see.
 
 use crate::programs;
-use handover_lab::{Bounds, Choice, End, Exploration, Lane, Op, Wake, explore, replay};
+use handover_lab::{
+    Bounds, Choice, End, Exploration, Lane, Op, Wake, explore, replay, replay_within,
+};
 
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -156,4 +158,32 @@ fn a_schedule_of_another_program_is_refused_where_it_leaves() {
     assert!(misfit.to_string().contains("ended before step 3"), "{misfit}");
     let nobody = [Choice { thread: 7, wake: Wake::None }];
     assert_eq!(replay(programs::lost_update, &nobody).unwrap_err().possible.len(), 2);
+}
+
+#[test]
+fn a_writer_starves_where_readers_go_first_and_not_behind_a_turnstile() {
+    let patience = |steps| Bounds { patience: Some(steps), ..Bounds::default() };
+    let unfair = || programs::readers_and_writer(4, false);
+    assert_eq!(all(unfair).broken, 0, "nobody starves where patience has no bound");
+    let found = explore(unfair, patience(10));
+    let (schedule, end) = found.shortest.expect("the readers take turns");
+    assert_eq!(end, End::Starved { thread: 3, steps: 10 });
+    let run = replay_within(unfair, &schedule, &patience(10)).unwrap();
+    assert_eq!(run.trace.end, Some(end));
+    assert!(matches!(run.moments.last().unwrap().lanes[3], Lane::Waits(Op::Acquire(1))));
+    assert_eq!(replay(unfair, &schedule).unwrap().trace.end, None, "it could go on");
+
+    let fair = explore(|| programs::readers_and_writer(4, true), patience(10));
+    assert!(fair.complete);
+    assert_eq!(fair.broken, 0, "{:?}", fair.shortest);
+}
+
+#[test]
+fn patience_counts_the_steps_of_others_from_the_first_that_it_waits_through() {
+    let waits = |steps| {
+        let bounds = Bounds { patience: Some(steps), ..Bounds::default() };
+        explore(programs::two_at_a_mutex, bounds).shortest.map(|(_, end)| end)
+    };
+    assert!(matches!(waits(2), Some(End::Starved { steps: 2, .. })));
+    assert_eq!(waits(3), None, "the holder has two steps, and gives the mutex back with the third");
 }

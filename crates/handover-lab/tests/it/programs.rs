@@ -257,3 +257,69 @@ pub(crate) fn power_cut(torn: bool) {
     assert!(!durable || found.0 == 1, "what was synced is lost");
     assert!(!torn || found.0 == found.1, "torn: {found:?}");
 }
+
+/// Readers and a writer, where the first reader keeps the writer out for all; each reader comes `rounds` times. With a turnstile,
+/// a writer that waits lets no new reader in.
+pub(crate) fn readers_and_writer(rounds: u32, turnstile: bool) {
+    let room = Arc::new((
+        Mutex::new("readers", 0),
+        Semaphore::new("room", 1),
+        Semaphore::new("turnstile", 1),
+    ));
+    let mut threads = Vec::new();
+    for name in ["reader 1", "reader 2"] {
+        let room = Arc::clone(&room);
+        threads.push(thread::spawn(name, move || {
+            for _ in thread::rounds(rounds) {
+                let (readers, empty, gate) = &*room;
+                if turnstile {
+                    gate.acquire();
+                    gate.release();
+                }
+                let mut inside = readers.lock();
+                *inside += 1;
+                if *inside == 1 {
+                    empty.acquire();
+                }
+                drop(inside);
+                let mut inside = readers.lock();
+                *inside -= 1;
+                if *inside == 0 {
+                    empty.release();
+                }
+            }
+        }));
+    }
+    threads.push(thread::spawn("writer", move || {
+        let (_, empty, gate) = &*room;
+        if turnstile {
+            gate.acquire();
+        }
+        empty.acquire();
+        empty.release();
+        if turnstile {
+            gate.release();
+        }
+    }));
+    for thread in threads {
+        thread.join();
+    }
+}
+
+/// Each takes two steps with the mutex held, and then gives it back with a third.
+pub(crate) fn two_at_a_mutex() {
+    let place = Arc::new((Mutex::new("mutex", ()), Atomic::new("value", 0)));
+    let threads = ["a", "b"].map(|name| {
+        let place = Arc::clone(&place);
+        thread::spawn(name, move || {
+            let held = place.0.lock();
+            for _ in 0..3 {
+                place.1.load();
+            }
+            drop(held);
+        })
+    });
+    for thread in threads {
+        thread.join();
+    }
+}

@@ -2,7 +2,7 @@
 
 use handover::clock;
 use handover_lab::picture::{self, Picture};
-use handover_lab::{Bounds, Choice, Exploration, Kind, explore, replay};
+use handover_lab::{Bounds, Choice, Exploration, Kind, explore, replay, replay_within};
 use handover_lessons::{Lesson, Program};
 use serde::Serialize;
 
@@ -31,6 +31,7 @@ struct Within {
     steps: usize,
     states: usize,
     spurious: u32,
+    patience: Option<usize>,
 }
 
 /// Explores, says what was found and what was not looked at, and writes the files that were asked for.
@@ -44,16 +45,17 @@ pub(super) fn explored(
     let began = clock::now();
     let found = explore(program.run, bounds.clone());
     let took = clock::now() - began;
-    let broken = found.shortest.as_ref().map(|(schedule, _)| drawn(lesson, program, schedule));
+    let drawn = |schedule: &[Choice]| drawn(lesson, program, schedule, &bounds);
+    let broken = found.shortest.as_ref().map(|(schedule, _)| drawn(schedule));
     if let Some(file) = &asked.save {
         let Some((schedule, _)) = &found.shortest else {
             let message = format!("no schedule that breaks {} was found", program.name);
             return Err(Failure::new(Exit::NothingFound, message)
                 .hint("name a program that breaks with --program"));
         };
-        schedule::save(app, file, lesson, program, schedule)?;
+        schedule::save(app, file, lesson, program, (schedule, &bounds))?;
     }
-    let picture = broken.clone().unwrap_or_else(|| drawn(lesson, program, &some_schedule(program)));
+    let picture = broken.clone().unwrap_or_else(|| drawn(&some_schedule(program)));
     run::draw(app, &picture, asked)?;
     if !asked.explore {
         return Ok(found); // only files were asked for
@@ -71,6 +73,7 @@ pub(super) fn explored(
                 steps: bounds.steps,
                 states: bounds.states,
                 spurious: bounds.spurious,
+                patience: bounds.patience,
             },
             shortest: steps.map(|((schedule, _), picture)| run::steps(picture, schedule)),
             end: broken.as_ref().map(|picture| picture.verdict.as_str()),
@@ -115,6 +118,10 @@ pub(super) fn counted(program: &Program, found: &Exploration, bounds: &Bounds) -
             bounds.steps, bounds.states
         )
     });
+    if let Some(patience) = bounds.patience {
+        let starved = if proven { "no thread waits" } else { "a thread starves that waits" };
+        said.push_str(&format!(" In them {starved} through {patience} steps of others."));
+    }
     if let Some((schedule, _)) = &found.shortest {
         let shortest = if found.complete { "The shortest" } else { "The shortest found" };
         said.push_str(&format!(
@@ -145,8 +152,13 @@ fn grouped(number: u128) -> String {
 }
 
 /// The picture of a schedule that fits its program.
-pub(super) fn drawn(lesson: &Lesson, program: &Program, schedule: &[Choice]) -> Picture {
-    replay(program.run, schedule)
+pub(super) fn drawn(
+    lesson: &Lesson,
+    program: &Program,
+    schedule: &[Choice],
+    bounds: &Bounds,
+) -> Picture {
+    replay_within(program.run, schedule, bounds)
         .map(|run| picture::of_replay(&title(lesson, program), &run))
         .unwrap_or_default()
 }

@@ -89,6 +89,10 @@ pub(crate) struct Learn {
     #[arg(long, value_name = "N", value_parser = within(0_u32..=100))]
     spurious: Option<u32>,
 
+    /// Through how many steps of others a thread waits until it counts as starved; as the program wants it where nothing is said
+    #[arg(long, value_name = "N", value_parser = within(1_usize..=100_000))]
+    patience: Option<usize>,
+
     /// How long real threads may take
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = crate::duration::parse)]
     limit: Duration,
@@ -146,7 +150,8 @@ impl Learn {
     /// How far an exploration of this program goes.
     fn bounds(&self, program: &Program) -> Bounds {
         let spurious = self.spurious.unwrap_or(program.spurious);
-        Bounds { steps: self.steps, states: self.states, spurious }
+        let patience = self.patience.or(program.patience);
+        Bounds { steps: self.steps, states: self.states, spurious, patience }
     }
 }
 

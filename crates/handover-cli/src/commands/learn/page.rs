@@ -144,8 +144,8 @@ impl Looked {
         let counted = counted(program, &found, &bounds).replace('\n', " ");
         let counted = wrapped(counted.strip_prefix("Proof: ").unwrap_or(&counted), "");
         let picture = match &found.shortest {
-            Some((schedule, _)) => drawn(lesson, program, schedule),
-            None => drawn(lesson, program, &some_schedule(program)),
+            Some((schedule, _)) => drawn(lesson, program, schedule, &bounds),
+            None => drawn(lesson, program, &some_schedule(program), &bounds),
         };
         Self { found, picture, counted }
     }

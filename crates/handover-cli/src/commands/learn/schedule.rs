@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use handover_lab::{Choice, Lane, Op, Replay, Wake, replay};
+use handover_lab::{Bounds, Choice, Lane, Op, Replay, Wake, replay, replay_within};
 use handover_lessons::{Lesson, Program};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,9 @@ struct Saved {
     version: u64,
     lesson: u32,
     program: String,
+    /// Through how many steps of others a thread waits until it has starved; as the program wants it where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    patience: Option<usize>,
     steps: Vec<Step>,
 }
 
@@ -62,7 +65,7 @@ pub(super) fn save(
     file: &Path,
     lesson: &Lesson,
     program: &Program,
-    schedule: &[Choice],
+    (schedule, bounds): (&[Choice], &Bounds),
 ) -> Result<(), Failure> {
     let names = replay(program.run, schedule).map(|run| run.trace.threads).unwrap_or_default();
     let name = |id: usize| names.get(id).cloned().unwrap_or_default();
@@ -79,6 +82,7 @@ pub(super) fn save(
         version: VERSION,
         lesson: lesson.number,
         program: program.name.to_owned(),
+        patience: bounds.patience,
         steps: schedule.iter().map(step).collect(),
     };
     let mut text = serde_json::to_string_pretty(&saved)
@@ -109,11 +113,13 @@ pub(super) fn load(
         return Err(bad(format!("is of the program {}", program.name)).hint("leave --program out"));
     }
     let mut schedule = Vec::new();
-    let mut names = threads(program, &schedule).map_err(bad)?;
+    let patience = saved.patience.or(program.patience);
+    let bounds = Bounds { patience, ..program.bounds() };
+    let mut names = threads(program, &schedule, &bounds).map_err(bad)?;
     for (number, step) in (1..).zip(&saved.steps) {
         let mut id = |name: &String, so_far: &[Choice]| {
             if !names.contains(name) {
-                names = threads(program, so_far)?;
+                names = threads(program, so_far, &bounds)?;
             }
             names.iter().position(|known| known == name).ok_or_else(|| {
                 let shown = crate::table::cut(name, 40);
@@ -135,7 +141,7 @@ pub(super) fn load(
         let thread = id(&step.thread, &schedule).map_err(bad)?;
         schedule.push(Choice { thread, wake });
     }
-    let run = fits(program, &schedule).map_err(bad)?;
+    let run = fits(program, &schedule, &bounds).map_err(bad)?;
     Ok((program, schedule, run))
 }
 
@@ -167,16 +173,16 @@ fn read(file: &Path) -> Result<Saved, Failure> {
 }
 
 /// The threads that the program has after these steps.
-fn threads(program: &Program, schedule: &[Choice]) -> Result<Vec<String>, String> {
-    fits(program, schedule).map(|run| run.trace.threads)
+fn threads(program: &Program, schedule: &[Choice], bounds: &Bounds) -> Result<Vec<String>, String> {
+    fits(program, schedule, bounds).map(|run| run.trace.threads)
 }
 
 /// The run of a schedule, or the step where it leaves the program and what could have been done there.
-fn fits(program: &Program, schedule: &[Choice]) -> Result<Replay, String> {
-    replay(program.run, schedule).map_err(|misfit| {
+fn fits(program: &Program, schedule: &[Choice], bounds: &Bounds) -> Result<Replay, String> {
+    replay_within(program.run, schedule, bounds).map_err(|misfit| {
         let step = misfit.step;
         let before = schedule.get(..step - 1).unwrap_or_default();
-        match replay(program.run, before) {
+        match replay_within(program.run, before, bounds) {
             Ok(run) if !misfit.possible.is_empty() => {
                 let possible: Vec<String> =
                     misfit.possible.iter().map(|&choice| told(&run, choice)).collect();
