@@ -1,6 +1,6 @@
 //! From a run to a picture of it.
 
-use super::{Arrow, Lane, Level, Mark, Picture, Segment, State};
+use super::{Arrow, Lane, Level, Mark, Picture, Segment, State, chart, waits};
 use crate::explore::{self, Moment, Replay};
 use crate::op::{Kind, ObjectId, Op, ThreadId};
 use crate::trace::{End, Span, Trace, Unit};
@@ -17,23 +17,26 @@ pub fn of_replay(title: &str, replay: &Replay) -> Picture {
         lanes: lanes(trace),
         arrows: arrows(trace),
         levels: levels(trace, &replay.moments),
+        waits: waits::of(trace, replay.moments.last()),
         circle: circle(trace, replay.moments.last()),
         verdict: verdict(trace, replay.moments.last()),
+        ..Picture::default()
     };
     for (thread, lane) in picture.lanes.iter_mut().enumerate() {
         let mut holds = Holds::new(trace, thread);
         for (at, moment) in (0..).zip(&replay.moments) {
             let held = holds.at(at);
             let Some(stands) = moment.lanes.get(thread) else { continue };
-            let (state, about) = match *stands {
-                explore::Lane::Ready(_) if held.is_empty() => (State::Running, String::new()),
-                explore::Lane::Ready(_) => (State::Holding, names(trace, &held)),
-                explore::Lane::Waits(op) => (State::Waiting, wanted(trace, op)),
-                explore::Lane::Asleep(condvar) => (State::Asleep, name(trace, condvar)),
-                explore::Lane::Panicked => (State::Broken, String::new()),
+            let held = names(trace, &held);
+            let (state, about, holds) = match *stands {
+                explore::Lane::Ready(_) if held.is_empty() => (State::Running, held, String::new()),
+                explore::Lane::Ready(_) => (State::Holding, held, String::new()),
+                explore::Lane::Waits(op) => (State::Waiting, wanted(trace, op), held),
+                explore::Lane::Asleep(condvar) => (State::Asleep, name(trace, condvar), held),
+                explore::Lane::Panicked => (State::Broken, String::new(), String::new()),
                 explore::Lane::Done => continue,
             };
-            push(&mut lane.segments, Segment { from: at, to: at + 1, state, about });
+            push(&mut lane.segments, Segment { from: at, to: at + 1, state, about, holds });
         }
     }
     picture
@@ -50,9 +53,9 @@ pub fn of_trace(title: &str, trace: &Trace) -> Picture {
         length,
         lanes: lanes(trace),
         arrows: arrows(trace),
-        levels: Vec::new(),
         circle: circle(trace, None),
         verdict: verdict(trace, None),
+        ..Picture::default()
     };
     for (thread, lane) in picture.lanes.iter_mut().enumerate() {
         lane.segments = stretches(trace, thread, length);
@@ -66,10 +69,9 @@ fn time(trace: &Trace, at: u64) -> u64 {
 
 fn lanes(trace: &Trace) -> Vec<Lane> {
     let lane = |(thread, name): (ThreadId, &String)| {
-        let marks =
-            trace.spans.iter().filter(|span| span.thread == thread).filter_map(|span| {
-                Some(Mark { at: time(trace, span.took?), text: told(trace, span) })
-            });
+        let marks = trace.spans.iter().filter(|span| span.thread == thread).filter_map(|span| {
+            Some(Mark { at: time(trace, span.took?), text: told(trace, span), wrong: false })
+        });
         Lane { name: name.clone(), segments: Vec::new(), marks: marks.collect() }
     };
     trace.threads.iter().enumerate().map(lane).collect()
@@ -95,7 +97,7 @@ fn told(trace: &Trace, span: &Span) -> String {
     format!("{verb} {whom}{seen}").trim_end().to_owned()
 }
 
-fn name(trace: &Trace, id: ObjectId) -> String {
+pub(super) fn name(trace: &Trace, id: ObjectId) -> String {
     trace.objects.get(id).map(|(_, name)| name.clone()).unwrap_or_default()
 }
 
@@ -104,7 +106,7 @@ fn names(trace: &Trace, ids: &[ObjectId]) -> String {
 }
 
 /// What a thread that waits for this operation waits for.
-fn wanted(trace: &Trace, op: Op) -> String {
+pub(super) fn wanted(trace: &Trace, op: Op) -> String {
     match op {
         Op::Relock { mutex, .. } => name(trace, mutex),
         Op::Join(id) => trace.threads.get(id).cloned().unwrap_or_default(),
@@ -118,7 +120,10 @@ fn wanted(trace: &Trace, op: Op) -> String {
 fn push(segments: &mut Vec<Segment>, next: Segment) {
     match segments.last_mut() {
         Some(last)
-            if last.to == next.from && last.state == next.state && last.about == next.about =>
+            if last.to == next.from
+                && last.state == next.state
+                && last.about == next.about
+                && last.holds == next.holds =>
         {
             last.to = next.to
         }
@@ -128,20 +133,21 @@ fn push(segments: &mut Vec<Segment>, next: Segment) {
 }
 
 /// The mutexes a thread holds, as time goes on.
-struct Holds<'t> {
+pub(super) struct Holds<'t> {
     spans: std::iter::Peekable<Box<dyn Iterator<Item = &'t Span> + 't>>,
     held: Vec<ObjectId>,
 }
 
 impl<'t> Holds<'t> {
-    fn new(trace: &'t Trace, thread: ThreadId) -> Self {
+    pub(super) fn new(trace: &'t Trace, thread: ThreadId) -> Self {
         let own: Box<dyn Iterator<Item = &'t Span>> = Box::new(
             trace.spans.iter().filter(move |span| span.thread == thread && span.took.is_some()),
         );
         Self { spans: own.peekable(), held: Vec::new() }
     }
 
-    fn at(&mut self, at: u64) -> Vec<ObjectId> {
+    /// What it holds after the step of this number; ask for no earlier one later.
+    pub(super) fn at(&mut self, at: u64) -> Vec<ObjectId> {
         while let Some(span) = self.spans.next_if(|span| span.took.is_some_and(|took| took <= at)) {
             change(&mut self.held, span.op);
         }
@@ -170,7 +176,8 @@ fn stretches(trace: &Trace, thread: ThreadId, length: u64) -> Vec<Segment> {
     for span in trace.spans.iter().filter(|span| span.thread == thread) {
         let state = if held.is_empty() { State::Running } else { State::Holding };
         let asked = time(trace, span.asked).max(at);
-        push(&mut segments, Segment { from: at, to: asked, state, about: names(trace, &held) });
+        let (about, holds) = (names(trace, &held), String::new());
+        push(&mut segments, Segment { from: at, to: asked, state, about, holds });
         let took = span.took.map_or(length, |took| time(trace, took)).max(asked);
         let asleep = matches!(span.op, Op::Relock { .. });
         let state = if asleep { State::Asleep } else { State::Waiting };
@@ -179,7 +186,8 @@ fn stretches(trace: &Trace, thread: ThreadId, length: u64) -> Vec<Segment> {
         } else {
             wanted(trace, span.op)
         };
-        push(&mut segments, Segment { from: asked, to: took, state, about });
+        let holds = names(trace, &held);
+        push(&mut segments, Segment { from: asked, to: took, state, about, holds });
         if span.took.is_some() {
             change(&mut held, span.op);
         }
@@ -192,7 +200,9 @@ fn arrows(trace: &Trace) -> Vec<Arrow> {
     let mut arrows = Vec::new();
     for span in &trace.spans {
         let Some(at) = span.took.map(|took| time(trace, took)) else { continue };
-        let mut to = |to: ThreadId, text| arrows.push(Arrow { at, from: span.thread, to, text });
+        let mut to = |to: ThreadId, text: &str| {
+            arrows.push(Arrow { since: at, at, from: span.thread, to, text: text.to_owned() });
+        };
         match span.op {
             Op::Spawn(id) => to(id, "starts"),
             Op::NotifyOne(_) | Op::NotifyAll(_) => {
@@ -218,7 +228,9 @@ fn levels(trace: &Trace, moments: &[Moment]) -> Vec<Level> {
         }
         let tells = shown.contains(kind)
             && changes.iter().any(|(_, value)| value != "()" && value != "held");
-        tells.then(|| Level { name: name.clone(), changes })
+        let counts = chart::counts(&changes);
+        let capacity = chart::capacity(id, &counts, moments);
+        tells.then(|| Level { name: name.clone(), changes, counts, capacity })
     };
     trace.objects.iter().enumerate().filter_map(level).collect()
 }

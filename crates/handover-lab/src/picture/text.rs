@@ -1,12 +1,12 @@
 //! A picture in a terminal: a table of the steps, one a line, and the lanes as bars.
 
-use super::{Lane, Picture, State};
+use super::{Lane, Picture, State, Subject, chart, time};
 use std::fmt::Write;
 
 /// How wide a terminal is taken to be.
 pub const COLUMNS: usize = 80;
 
-const NAME_MAX: usize = 12;
+const NAME_MAX: usize = 14;
 
 /// Each moment in which something was done, a line: who did what, and what was held then. With `colour`, by terminal codes.
 #[must_use]
@@ -37,7 +37,7 @@ pub fn steps(picture: &Picture, colour: bool) -> String {
         for line in 0..lines.iter().map(Vec::len).max().unwrap_or(1) {
             let acts = lines.iter().zip(&lanes).map(|(lines, lane)| {
                 let padded = cell(lines.get(line).map_or("", String::as_str), width);
-                paint(&padded, state_at(lane, at), colour)
+                paint(&padded, state_in(lane, at, at + 1).map(|(state, _)| state), colour)
             });
             let number = if line == 0 { at.to_string() } else { String::new() };
             let values = values.iter().filter(|_| line == 0).cloned();
@@ -48,31 +48,85 @@ pub fn steps(picture: &Picture, colour: bool) -> String {
     text
 }
 
-/// The lanes as bars, the whole run in one line each.
+/// The lanes as bars, the whole run in one line each, and what was held below them.
 #[must_use]
 pub fn lanes(picture: &Picture, colour: bool) -> String {
-    let names =
-        picture.lanes.iter().map(|lane| lane.name.chars().count()).max().unwrap_or(0).min(NAME_MAX);
+    let charts = || picture.levels.iter().filter(|level| !level.counts.is_empty());
+    let lanes = picture.lanes.iter().map(|lane| &lane.name);
+    let names = lanes.chain(charts().map(|level| &level.name));
+    let names = names.map(|name| name.chars().count()).max().unwrap_or(0).min(NAME_MAX);
     let room = (COLUMNS - names - 1) as u64;
     let width = room.min(picture.length.max(1) * 4);
     let mut text = String::new();
     for lane in &picture.lanes {
         let _ = write!(text, "{}", cell(&lane.name, names + 1));
-        let mut bar: Vec<Option<State>> = Vec::new();
-        for column in 0..width {
-            bar.push(state_at(lane, column * picture.length / width));
-        }
-        for state in bar {
-            let sign = state.map_or(" ", sign);
+        for number in 0..width {
+            let (from, to) = column(number, picture.length, width);
+            let (sign, state) = drawn(lane, from, to);
+            // Of two jobs, one after the other, the second begins with half a block.
+            let first = number == 0 || column(number - 1, picture.length, width).0 < from;
+            let next = picture.subject == Subject::Jobs && first && sign == "█";
+            let sign = if next && follows(lane, from, to) { "▐" } else { sign };
             text.push_str(&paint(sign, state, colour));
         }
         text.truncate(text.trim_end().len());
         text.push('\n');
     }
-    let legend = State::ALL.map(|state| format!("{} {}", sign(state), state.word()));
-    let _ = writeln!(text, "{}   0 to {} {}", legend.join("  "), picture.length - 1, picture.unit);
+    for level in charts() {
+        let line = chart::line(level, picture.length, width);
+        let _ = writeln!(text, "{}{}", cell(&level.name, names + 1), line.trim_end());
+    }
+    legend(&mut text, picture);
     close(&mut text, picture);
     text
+}
+
+/// The moments that a column shows: at least one.
+pub(super) fn column(number: u64, length: u64, columns: u64) -> (u64, u64) {
+    let from = number * length / columns;
+    (from, ((number + 1) * length / columns).max(from + 1))
+}
+
+/// The sign of a lane in a column. A promise that is broken is seen before all else.
+fn drawn(lane: &Lane, from: u64, to: u64) -> (&'static str, Option<State>) {
+    if lane.marks.iter().any(|mark| mark.wrong && from <= mark.at && mark.at < to) {
+        return ("!", Some(State::Broken));
+    }
+    let Some((state, holding)) = state_in(lane, from, to) else { return (" ", None) };
+    (sign(state, holding), Some(state))
+}
+
+/// Whether something is held from within these moments on, and something else just before.
+fn follows(lane: &Lane, from: u64, to: u64) -> bool {
+    let held_before = from > 0 && state_in(lane, from - 1, from) == Some((State::Holding, false));
+    let next = lane.segments.partition_point(|segment| segment.from < from);
+    let begins = |segment: &super::Segment| segment.state == State::Holding && segment.from < to;
+    held_before && lane.segments.get(next).is_some_and(begins)
+}
+
+/// The signs that occur and their meanings, and how long the axis is.
+fn legend(text: &mut String, picture: &Picture) {
+    let word = |(state, holding)| {
+        format!("{} {}", sign(state, holding), picture.subject.word(state, holding))
+    };
+    let mut words: Vec<String> = picture.legend().into_iter().map(word).collect();
+    if picture.lanes.iter().flat_map(|lane| &lane.marks).any(|mark| mark.wrong) {
+        words.push("! a promise broken".to_owned());
+    }
+    let (one, unit) = time::shown(picture.unit, picture.length);
+    words.push(format!(" 0 to {} {unit}", (picture.length.max(1) - 1) / one));
+    let charts = picture.levels.iter().filter(|level| !level.counts.is_empty()).map(chart::told);
+    words.extend(charts.filter(|_| picture.subject == Subject::Jobs));
+    let mut line = String::new();
+    for word in words {
+        if !line.is_empty() && line.chars().count() + 2 + word.chars().count() > COLUMNS {
+            let _ = writeln!(text, "{line}");
+            line.clear();
+        }
+        let gap = if line.is_empty() { "" } else { "  " };
+        let _ = write!(line, "{gap}{}", if gap.is_empty() { word.trim_start() } else { &word });
+    }
+    let _ = writeln!(text, "{line}");
 }
 
 fn close(text: &mut String, picture: &Picture) {
@@ -85,6 +139,9 @@ fn close(text: &mut String, picture: &Picture) {
     let lines = wrap(&picture.verdict, COLUMNS - 10);
     for (number, line) in lines.iter().enumerate() {
         let _ = writeln!(text, "   {} {line}", if number == 0 { "=>" } else { "  " });
+    }
+    for line in picture.notes.iter().flat_map(|note| wrap(note, COLUMNS - 6)) {
+        let _ = writeln!(text, "      {line}");
     }
 }
 
@@ -120,15 +177,23 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-fn state_at(lane: &Lane, at: u64) -> Option<State> {
-    lane.segments
-        .iter()
-        .find(|segment| segment.from <= at && at < segment.to)
-        .map(|segment| segment.state)
+/// What a lane mostly does within these moments: its state, and whether it holds something beside.
+fn state_in(lane: &Lane, from: u64, to: u64) -> Option<(State, bool)> {
+    let first = lane.segments.partition_point(|segment| segment.to <= from);
+    let mut longest: Option<(u64, (State, bool))> = None;
+    for segment in lane.segments.iter().skip(first).take_while(|segment| segment.from < to) {
+        let length = std::cmp::min(segment.to, to) - std::cmp::max(segment.from, from);
+        if longest.is_none_or(|(other, _)| other < length) {
+            longest = Some((length, (segment.state, segment.is_holding())));
+        }
+    }
+    longest.map(|(_, state)| state)
 }
 
-fn sign(state: State) -> &'static str {
+fn sign(state: State, holding: bool) -> &'static str {
     match state {
+        State::Waiting if holding => "▒",
+        State::Asleep if holding => "Z",
         State::Running => "─",
         State::Holding => "█",
         State::Waiting => "·",

@@ -59,9 +59,9 @@ fn lanes_are_bars_of_what_each_thread_is_doing() {
     let picture = broken("Two orders", programs::two_orders);
     let bars = "\
 main ············
-a    ────████····
-b    ────────····
-─ running  █ holding a lock  · waiting  z asleep  x panicked   0 to 2 step
+a    ────████▒▒▒▒
+b    ────────▒▒▒▒
+─ running  █ holding a lock  · waiting  ▒ waiting, holding a lock   0 to 2 step
       a waits for right, which the next one holds
       b waits for left, which the next one holds
    => a deadlock: a and b wait for each other
@@ -122,8 +122,9 @@ fn an_svg_is_whole_names_everybody_and_escapes_what_it_quotes() {
     for lane in &picture.lanes {
         assert!(svg.contains(&lane.name));
     }
-    for state in State::ALL {
-        assert!(svg.contains(state.word()), "the legend has {}", state.word());
+    for (state, holding) in picture.legend() {
+        let word = picture.subject.word(state, holding);
+        assert!(svg.contains(word), "the legend has {word}");
     }
 }
 
@@ -155,4 +156,123 @@ fn real_threads_are_drawn_with_their_waits() {
         assert!(lane.segments.windows(2).all(|pair| pair[0].to <= pair[1].from), "{lane:?}");
     }
     well_formed(&svg::svg(&picture));
+}
+
+#[test]
+fn who_waits_holding_a_lock_is_drawn_as_both() {
+    let picture = broken("Two orders", programs::two_orders);
+    let last = picture.lanes[1].segments.last().unwrap();
+    assert_eq!(
+        (last.state, last.about.as_str(), last.holds.as_str()),
+        (State::Waiting, "right", "left")
+    );
+    let svg = svg::svg(&picture);
+    assert!(svg.contains("<title>waiting, holding a lock (right; holds left)</title>"), "{svg}");
+}
+
+#[test]
+fn a_deadlock_is_drawn_as_a_graph_with_its_circle() {
+    let picture = broken("Two orders", programs::two_orders);
+    let waits: Vec<_> =
+        picture.waits.iter().map(|wait| (wait.lane, wait.about.as_str(), wait.on)).collect();
+    assert_eq!(waits, [(0, "its end", Some(1)), (1, "right", Some(2)), (2, "left", Some(1))]);
+    let graph = svg::svg(&picture);
+    well_formed(&graph);
+    assert_eq!(graph.matches(r#"marker-end="url(#ring-tip)""#).count(), 2, "{graph}");
+    // Without a circle: what nobody has stands alone.
+    let picture = broken("Swapped", || programs::semaphores(true));
+    assert!(picture.circle.is_empty());
+    let room = picture.waits.iter().find(|wait| wait.about == "room").unwrap();
+    assert_eq!(room.on, None);
+    let graph = svg::svg(&picture);
+    well_formed(&graph);
+    assert_eq!(graph.matches(r#"class="thing""#).count(), 1, "{graph}");
+    // And nobody waits where it ended otherwise.
+    assert!(broken("Lost", programs::lost_update).waits.is_empty());
+}
+
+#[test]
+fn a_list_is_drawn_as_steps_below_the_lanes() {
+    let picture = broken("Swapped", || programs::semaphores(true));
+    let items = picture.levels.iter().find(|level| level.name == "items").unwrap();
+    assert_eq!(items.counts, [(0, 0), (2, 1)], "and who holds the lock changes nothing");
+    assert!(text::lanes(&picture, false).contains("items            ████████████████\n"));
+    assert!(svg::svg(&picture).contains(r#"class="steps""#));
+}
+
+/// Two owners of jobs, of which the second gets one that the first still has.
+fn jobs() -> picture::Picture {
+    let has = |from, to, about: &str| picture::Segment {
+        from,
+        to,
+        state: State::Holding,
+        about: about.to_owned(),
+        holds: String::new(),
+    };
+    let wrong = picture::Mark { at: 5_500_000, text: "overlap".to_owned(), wrong: true };
+    let lane =
+        |name: &str, segments, marks| picture::Lane { name: name.to_owned(), segments, marks };
+    picture::Picture {
+        title: "jobs".to_owned(),
+        subject: picture::Subject::Jobs,
+        unit: "µs",
+        length: 8_000_000,
+        lanes: vec![
+            lane("one", vec![has(0, 4_000_000, "a"), has(4_000_000, 8_000_000, "b")], Vec::new()),
+            lane("two", vec![has(5_000_000, 6_000_000, "b")], vec![wrong]),
+        ],
+        levels: vec![picture::Level {
+            name: "mail".to_owned(),
+            counts: vec![(0, 2), (4_000_000, 1), (6_000_000, 3)],
+            capacity: Some(2),
+            ..picture::Level::default()
+        }],
+        verdict: "1 promise broken".to_owned(),
+        notes: vec!["P3 overlap: …".to_owned()],
+        ..picture::Picture::default()
+    }
+}
+
+#[test]
+fn jobs_are_told_apart_and_a_broken_promise_is_marked() {
+    let mut narrow = jobs();
+    // A column for each half second.
+    narrow.unit = "step";
+    for lane in &mut narrow.lanes {
+        lane.segments
+            .iter_mut()
+            .for_each(|one| (one.from, one.to) = (one.from / 2_000_000, one.to / 2_000_000));
+        lane.marks.iter_mut().for_each(|mark| mark.at /= 2_000_000);
+    }
+    narrow.levels[0].counts.iter_mut().for_each(|(at, _)| *at /= 2_000_000);
+    narrow.length = 4;
+    let bars = "\
+one  ████████▐███████
+two          !!!!
+mail ████████▄▄▄▄▲▲▲▲
+█ has a job  ! a promise broken   0 to 3 step
+mail: 0 to 3, capacity 2; ▲ more than that
+   => 1 promise broken
+      P3 overlap: …
+";
+    assert_eq!(text::lanes(&narrow, false), bars);
+}
+
+#[test]
+fn what_is_finer_than_a_line_is_drawn_together() {
+    let mut fine = jobs();
+    fine.lanes[0].segments = (0..100_000)
+        .map(|at| picture::Segment {
+            from: at * 80,
+            to: at * 80 + 40,
+            state: State::Holding,
+            about: String::new(),
+            holds: String::new(),
+        })
+        .collect();
+    let svg = svg::svg(&fine);
+    well_formed(&svg);
+    assert!(svg.len() < 400_000, "{} bytes", svg.len());
+    assert!(svg.contains("stretches, mostly: has a job"));
+    assert!(svg.contains(r#"class="wrong""#) && svg.contains(r#"class="limit""#));
 }

@@ -1,0 +1,172 @@
+//! Levels as step charts: how many things something holds over time, against its places. In a terminal a line of blocks, as SVG
+//! steps with the capacity above them.
+
+use super::{Level, text};
+use crate::explore::{Lane, Moment};
+use crate::op::{ObjectId, Op};
+use std::fmt::Write;
+
+/// The height of a chart, as SVG.
+pub(super) const HEIGHT: u64 = 40;
+
+/// How many things lists hold, as `Debug` writes them; nothing where one of the values is no list. While somebody has the lock
+/// of it, it is taken for what it was.
+pub(super) fn counts(changes: &[(u64, String)]) -> Vec<(u64, u64)> {
+    let mut counts: Vec<(u64, u64)> = Vec::new();
+    for (at, value) in changes.iter().filter(|(_, value)| value != "held") {
+        let Some(count) = length(value.strip_suffix(" closed").unwrap_or(value)) else {
+            return Vec::new();
+        };
+        if counts.last().is_none_or(|(_, last)| *last != count) {
+            counts.push((*at, count));
+        }
+    }
+    counts
+}
+
+/// How many things stand in a list such as `[1, (2, 3)]`.
+fn length(list: &str) -> Option<u64> {
+    let inside = list.strip_prefix('[')?.strip_suffix(']')?;
+    let (mut depth, mut commas, mut quoted, mut escaped) = (0_u32, 0, false, false);
+    for letter in inside.chars() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '[' | '(' | '{' => depth += 1,
+            ']' | ')' | '}' => depth = depth.checked_sub(1)?,
+            ',' if depth == 0 => commas += 1,
+            _ => {}
+        }
+    }
+    Some(if inside.trim().is_empty() { 0 } else { commas + 1 })
+}
+
+/// How much room a buffer has: as much as it held when somebody had to wait for room.
+pub(super) fn capacity(id: ObjectId, counts: &[(u64, u64)], moments: &[Moment]) -> Option<u64> {
+    let waits = |moment: &Moment| moment.lanes.contains(&Lane::Waits(Op::Send(id)));
+    let (at, _) = (0_u64..).zip(moments).find(|(_, moment)| waits(moment))?;
+    counts.iter().rev().find(|(from, _)| *from <= at).map(|(_, count)| *count)
+}
+
+impl Level {
+    /// The most that it holds, or could.
+    fn top(&self) -> u64 {
+        let most = self.counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
+        std::cmp::max(most, self.capacity.unwrap_or(0)).max(1)
+    }
+
+    /// The most that it holds within these moments.
+    fn most(&self, from: u64, to: u64) -> Option<u64> {
+        let next = self.counts.partition_point(|(at, _)| *at <= from);
+        let before = next.checked_sub(1).and_then(|last| self.counts.get(last));
+        let within = self.counts.iter().skip(next).take_while(|(at, _)| *at < to);
+        before.into_iter().chain(within).map(|(_, count)| *count).max()
+    }
+}
+
+/// A line of blocks, one for each column: the fuller the higher, and a sign of its own for more than there are places.
+pub(super) fn line(level: &Level, length: u64, columns: u64) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let full = level.capacity.unwrap_or_else(|| level.top()).max(1);
+    let block = |column: u64| {
+        let (from, to) = text::column(column, length, columns);
+        match level.most(from, to) {
+            None | Some(0) => ' ',
+            Some(count) if count > full => '▲',
+            Some(count) => {
+                let eighth = count.saturating_mul(8).div_ceil(full).clamp(1, 8);
+                usize::try_from(eighth - 1)
+                    .ok()
+                    .and_then(|at| BLOCKS.get(at))
+                    .copied()
+                    .unwrap_or('█')
+            }
+        }
+    };
+    (0..columns).map(block).collect()
+}
+
+/// What a line of blocks says, in words.
+pub(super) fn told(level: &Level) -> String {
+    let most = level.counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
+    match level.capacity {
+        Some(capacity) if most > capacity => {
+            format!("{}: 0 to {most}, capacity {capacity}; ▲ more than that", level.name)
+        }
+        Some(capacity) => format!("{}: 0 to {most}, capacity {capacity}", level.name),
+        None => format!("{}: 0 to {most}", level.name),
+    }
+}
+
+/// Steps, from `y` down, where `x` places a moment: their area, their line, the capacity, and the numbers of both.
+pub(super) fn svg(text: &mut String, level: &Level, length: u64, y: u64, x: impl Fn(u64) -> f64) {
+    let (top, bottom) = (level.top(), y + HEIGHT);
+    let height = |count: u64| bottom as f64 - count as f64 / top as f64 * HEIGHT as f64;
+    let (begin, end) = (x(0), x(length));
+    let mut path = format!("M{begin:.1} {bottom}");
+    let mut last: Option<(f64, u64)> = None;
+    for (at, count) in &level.counts {
+        let x = x(*at);
+        // Of what changes within half a point only the highest is seen, and the last where it goes on.
+        if let Some((before, high)) = last
+            && x - before < 0.5
+            && *count <= high
+        {
+            let _ = write!(path, "V{:.1}", height(*count));
+            continue;
+        }
+        let _ = write!(path, "H{x:.1}V{:.1}", height(*count));
+        last = Some((x, *count));
+    }
+    let _ = writeln!(
+        text,
+        r#"<path class="area" d="{path}H{end:.1}V{bottom}Z"/><path class="steps" d="{path}H{end:.1}"/>"#
+    );
+    let mut line = |count: u64, class: &str| {
+        let y = height(count);
+        let _ = writeln!(
+            text,
+            r#"<path class="{class}" d="M{begin:.1} {y:.1}H{end:.1}"/><text class="quiet" font-size="10" x="{:.1}" y="{:.1}" text-anchor="end">{count}</text>"#,
+            begin - 6.0,
+            y + 3.5
+        );
+    };
+    line(0, "line");
+    match level.capacity {
+        Some(capacity) => {
+            line(capacity, "limit");
+            // Written one over the other, two numbers are none.
+            if capacity < top && height(capacity) - height(top) > 10.0 {
+                line(top, "line");
+            }
+        }
+        None => line(top, "line"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_things_in_a_list_are_counted_and_no_others() {
+        assert_eq!(["[]", "[7]", "[1, 2]"].map(length), [Some(0), Some(1), Some(2)]);
+        assert_eq!(length(r#"[("a, b]\"", [1, 2]), Some { of: [3, 4] }]"#), Some(2));
+        assert_eq!(["7", "(1, 2)", "", "["].map(length), [None; 4]);
+    }
+
+    #[test]
+    fn a_line_has_the_highest_of_each_column_and_says_where_the_places_did_not_suffice() {
+        let level = Level {
+            name: "mail".to_owned(),
+            counts: vec![(0, 0), (2, 8), (3, 1), (6, 9), (7, 4)],
+            capacity: Some(8),
+            ..Level::default()
+        };
+        assert_eq!(line(&level, 8, 4), " █▁▲");
+        assert_eq!(told(&level), "mail: 0 to 9, capacity 8; ▲ more than that");
+        assert_eq!(line(&Level { capacity: None, ..level }, 8, 8), "  █▁▁▁█▄");
+    }
+}

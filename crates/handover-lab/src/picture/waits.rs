@@ -1,0 +1,37 @@
+//! Who waits for whom, at the end of a schedule after which nobody can go on: from the last moment of it to a graph.
+
+use super::Wait;
+use super::from::{Holds, name, wanted};
+use crate::explore::{self, Moment};
+use crate::op::{ObjectId, Op, ThreadId};
+use crate::trace::{End, Trace};
+
+/// Everybody who waits at a deadlock; nothing where it ended otherwise.
+pub(super) fn of(trace: &Trace, last: Option<&Moment>) -> Vec<Wait> {
+    let (Some(End::Deadlock { .. }), Some(last)) = (&trace.end, last) else { return Vec::new() };
+    let held: Vec<Vec<ObjectId>> =
+        (0..trace.threads.len()).map(|thread| Holds::new(trace, thread).at(u64::MAX)).collect();
+    let holder = |mutex: ObjectId| -> Option<ThreadId> {
+        held.iter().position(|held| held.contains(&mutex))
+    };
+    let wait = |(lane, stands): (usize, &explore::Lane)| match *stands {
+        explore::Lane::Waits(op) => {
+            let on = match op {
+                Op::Join(id) => Some(id),
+                Op::Lock(mutex) | Op::Relock { mutex, .. } => holder(mutex),
+                _ => None,
+            };
+            let about = match op {
+                Op::Join(_) => "its end".to_owned(),
+                op => wanted(trace, op),
+            };
+            Some(Wait { lane, about, on })
+        }
+        explore::Lane::Asleep(condvar) => {
+            let about = format!("a notification of {}", name(trace, condvar));
+            Some(Wait { lane, about, on: None })
+        }
+        _ => None,
+    };
+    last.lanes.iter().enumerate().filter_map(wait).collect()
+}
