@@ -10,6 +10,8 @@ mod cpu;
 
 #[path = "04_condition.rs"]
 mod condition;
+#[path = "10_crash.rs"]
+mod crash;
 #[path = "07_messages.rs"]
 mod messages;
 #[path = "06_monitor.rs"]
@@ -34,6 +36,7 @@ pub const LESSONS: &[&Lesson] = &[
     &semaphore::LESSON,
     &monitor::LESSON,
     &messages::LESSON,
+    &crash::LESSON,
     &whole::LESSON,
 ];
 
