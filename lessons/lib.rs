@@ -18,6 +18,8 @@ mod messages;
 mod monitor;
 #[path = "03_mutex.rs"]
 mod mutex;
+#[path = "13_philosophers.rs"]
+mod philosophers;
 #[path = "02_race.rs"]
 mod race;
 #[path = "05_semaphore.rs"]
@@ -41,7 +43,7 @@ pub const LESSONS: &[&Lesson] = &[
 ];
 
 /// The classic problems that use what the lessons show, in order; their numbers follow on the lessons'.
-pub const EXERCISES: &[&Lesson] = &[];
+pub const EXERCISES: &[&Lesson] = &[&philosophers::LESSON];
 
 /// The lessons, then the exercises.
 pub fn all() -> impl Iterator<Item = &'static Lesson> {
