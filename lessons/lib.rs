@@ -22,6 +22,8 @@ mod mutex;
 mod philosophers;
 #[path = "02_race.rs"]
 mod race;
+#[path = "14_readers_writers.rs"]
+mod readers_writers;
 #[path = "05_semaphore.rs"]
 mod semaphore;
 #[path = "01_threads.rs"]
@@ -43,7 +45,7 @@ pub const LESSONS: &[&Lesson] = &[
 ];
 
 /// The classic problems that use what the lessons show, in order; their numbers follow on the lessons'.
-pub const EXERCISES: &[&Lesson] = &[&philosophers::LESSON];
+pub const EXERCISES: &[&Lesson] = &[&philosophers::LESSON, &readers_writers::LESSON];
 
 /// The lessons, then the exercises.
 pub fn all() -> impl Iterator<Item = &'static Lesson> {
