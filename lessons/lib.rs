@@ -8,6 +8,8 @@ use handover_lab::Bounds;
 
 mod cpu;
 
+#[path = "15_barber.rs"]
+mod barber;
 #[path = "04_condition.rs"]
 mod condition;
 #[path = "10_crash.rs"]
@@ -45,7 +47,8 @@ pub const LESSONS: &[&Lesson] = &[
 ];
 
 /// The classic problems that use what the lessons show, in order; their numbers follow on the lessons'.
-pub const EXERCISES: &[&Lesson] = &[&philosophers::LESSON, &readers_writers::LESSON];
+pub const EXERCISES: &[&Lesson] =
+    &[&philosophers::LESSON, &readers_writers::LESSON, &barber::LESSON];
 
 /// The lessons, then the exercises.
 pub fn all() -> impl Iterator<Item = &'static Lesson> {
