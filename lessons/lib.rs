@@ -10,6 +10,8 @@ mod cpu;
 
 #[path = "15_barber.rs"]
 mod barber;
+#[path = "16_bathroom.rs"]
+mod bathroom;
 #[path = "04_condition.rs"]
 mod condition;
 #[path = "10_crash.rs"]
@@ -48,7 +50,7 @@ pub const LESSONS: &[&Lesson] = &[
 
 /// The classic problems that use what the lessons show, in order; their numbers follow on the lessons'.
 pub const EXERCISES: &[&Lesson] =
-    &[&philosophers::LESSON, &readers_writers::LESSON, &barber::LESSON];
+    &[&philosophers::LESSON, &readers_writers::LESSON, &barber::LESSON, &bathroom::LESSON];
 
 /// The lessons, then the exercises.
 pub fn all() -> impl Iterator<Item = &'static Lesson> {

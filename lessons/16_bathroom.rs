@@ -1,0 +1,225 @@
+//! Exercise 16: the unisex bathroom. Two parties who exclude each other, a bound on how many, and a line in which nobody is
+//! overtaken.
+
+use crate::{Lesson, Place, Program};
+use handover_lab::sync::{Atomic, Mutex, Semaphore};
+use handover_lab::thread;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+const FILE: &str = include_str!("16_bathroom.rs");
+
+/// The exercise.
+pub(crate) static LESSON: Lesson = Lesson {
+    number: 16,
+    name: "bathroom",
+    line: "two parties, never together, and neither waits for ever",
+    question: "\
+A small house has one bathroom with two places, for women and for men. Who goes in when?
+
+Four things are asked. Women and men are never inside together. Two women, or two men, can be: both places are of use. There \
+are never more than two. And nobody waits for ever: not for others who keep coming, and not for somebody who does not come.
+
+The bathroom is from Downey's Little Book of Semaphores. It is readers and writers with two kinds of readers, and with a \
+bound.",
+    hint: Some(
+        "What keeps one party out while the other one is inside cannot also say who is next: find a second thing for that. A \
+         line at the door says it, and makes nobody wait for somebody who is not there. Who stands at its head, and may not \
+         go in yet, stays there; so who comes later stays behind.",
+    ),
+    challenge: "Let Ann and Bob go in together.",
+    programs: &[
+        Program::wrong(
+            "looks_first",
+            looks_first,
+            FILE,
+            "Ann waits until she sees no man inside, Bob until he sees no woman. Each looks, then goes in. Two steps, once \
+             more.",
+        ),
+        Program::wrong(
+            "place_last",
+            place_last,
+            FILE,
+            "The first woman would close the room for men, and the last one would open it again; so women count themselves \
+             under a mutex, as in exercise 14. The places are counted by a semaphore. The third woman waits for a place with \
+             the mutex in her hand, and those inside need it to go out. The men are left out, since it goes wrong without \
+             them.",
+        ),
+        Program::wrong(
+            "by_turns",
+            by_turns,
+            FILE,
+            "Two places for each party, and the party that is inside keeps coming: that starves the other one, as readers \
+             did in exercise 14. So they take turns: when the room is empty again, it is the others' turn. The men begin. \
+             Look at what Eve waits for at the end, and who could do it.",
+        ),
+        Program::right(
+            "in_line",
+            in_line,
+            FILE,
+            "Everybody joins a line. Whoever changes something, by coming or by going, calls those at its head, as long as \
+             there is a place for their party. Nobody is overtaken, so nobody waits for more than those who came before: \
+             here for no more than 8 steps of others, which is proven with the rest. The price: a place stays empty while \
+             women are inside and a man stands at the head of the line.",
+        )
+        .patience(8),
+    ],
+    measure: None,
+    places: &[
+        Place {
+            file: "crates/handover-buffer/src/line.rs",
+            symbol: "pub(crate) fn new_ticket",
+            says: "Who waits for room or for items in handover's buffer waits in a line of tickets, and is woken in the \
+                   order of arrival.",
+        },
+        Place {
+            file: "crates/handover/src/memory/state.rs",
+            symbol: "queue.senders.is_empty()",
+            says: "A batch that would find room waits all the same while others wait for it already. Otherwise small batches \
+                   could keep a large one out for ever.",
+        },
+    ],
+};
+
+// begin: looks_first
+/// Wrong: looks whether the others are inside, then goes in.
+fn looks_first() {
+    let women = Arc::new(Atomic::new("women", 0));
+    let men = Arc::new(Atomic::new("men", 0));
+    let parties = [("ann", &women, &men), ("bob", &men, &women)];
+    let people = parties.map(|(name, own, others)| {
+        let (own, others) = (Arc::clone(own), Arc::clone(others));
+        thread::spawn(name, move || {
+            while others.load() > 0 {
+                thread::yield_now();
+            }
+            own.update(|inside| inside + 1);
+            assert!(others.load() == 0, "{name} is not alone");
+            own.update(|inside| inside - 1);
+        })
+    });
+    for person in people {
+        person.join();
+    }
+}
+// end: looks_first
+
+// begin: place_last
+/// Wrong: waits for a place with the mutex that those inside need to go out.
+fn place_last() {
+    let women = Arc::new(Mutex::new("women", 0));
+    let places = Arc::new(Semaphore::new("places", 2));
+    let people = ["ann", "eve", "kim"].map(|name| {
+        let (women, places) = (Arc::clone(&women), Arc::clone(&places));
+        thread::spawn(name, move || {
+            let mut inside = women.lock();
+            *inside += 1; // the first one closes the room for men
+            places.acquire();
+            drop(inside);
+            let mut inside = women.lock();
+            *inside -= 1; // the last one opens it
+            drop(inside);
+            places.release();
+        })
+    });
+    for person in people {
+        person.join();
+    }
+}
+// end: place_last
+
+// begin: by_turns
+/// Wrong: waits for the others to have had their turn.
+fn by_turns() {
+    let his_turn = Arc::new(Semaphore::new("his turn", 1));
+    let her_turn = Arc::new(Semaphore::new("her turn", 0));
+    let women = Arc::new(Mutex::new("women", 0));
+    let (his, her) = (Arc::clone(&his_turn), Arc::clone(&her_turn));
+    let bob = thread::spawn("bob", move || {
+        his.acquire();
+        her.release(); // he was the only man inside
+    });
+    let women = ["ann", "eve"].map(|name| {
+        let (his, her) = (Arc::clone(&his_turn), Arc::clone(&her_turn));
+        let women = Arc::clone(&women);
+        thread::spawn(name, move || {
+            let mut inside = women.lock();
+            *inside += 1;
+            if *inside == 1 {
+                her.acquire(); // the first one
+            }
+            drop(inside);
+            let mut inside = women.lock();
+            *inside -= 1;
+            if *inside == 0 {
+                his.release(); // the last one
+            }
+        })
+    });
+    bob.join();
+    for woman in women {
+        woman.join();
+    }
+}
+// end: by_turns
+
+// begin: in_line
+/// Which party is inside, how many, and who stands in line.
+#[derive(Debug)]
+struct Room {
+    party: &'static str,
+    inside: u32,
+    line: VecDeque<(usize, &'static str)>,
+}
+
+struct Door {
+    room: Mutex<Room>,
+    calls: [Semaphore; 4],
+}
+
+impl Door {
+    fn visit(&self, person: usize, party: &'static str) {
+        let mut room = self.room.lock();
+        room.line.push_back((person, party));
+        self.let_in(&mut room);
+        drop(room);
+        self.calls[person].acquire();
+        let mut room = self.room.lock();
+        let alone = room.party == party && room.inside <= 2;
+        assert!(alone, "the others are inside, or too many");
+        room.inside -= 1;
+        self.let_in(&mut room);
+    }
+
+    /// Calls those at the head of the line for whom there is a place.
+    fn let_in(&self, room: &mut Room) {
+        while let Some(&(person, party)) = room.line.front() {
+            let same = room.inside == 0 || room.party == party;
+            if !same || room.inside == 2 {
+                return; // and nobody from behind is called
+            }
+            room.line.pop_front();
+            (room.party, room.inside) = (party, room.inside + 1);
+            self.calls[person].release();
+        }
+    }
+}
+
+/// Right: who changes something calls who is first in line.
+fn in_line() {
+    let room = Room { party: "none", inside: 0, line: VecDeque::new() };
+    let room = Mutex::new("room", room);
+    let calls = ["call 0", "call 1", "call 2", "call 3"];
+    let calls = calls.map(|name| Semaphore::new(name, 0));
+    let door = Arc::new(Door { room, calls });
+    let party = |person| if person == 3 { "men" } else { "women" };
+    let people = [(0, "ann"), (1, "eve"), (2, "kim"), (3, "bob")];
+    let people = people.map(|(person, name)| {
+        let door = Arc::clone(&door);
+        thread::spawn(name, move || door.visit(person, party(person)))
+    });
+    for person in people {
+        person.join();
+    }
+}
+// end: in_line
