@@ -10,6 +10,8 @@ mod cpu;
 
 #[path = "15_barber.rs"]
 mod barber;
+#[path = "17_barrier.rs"]
+mod barrier;
 #[path = "16_bathroom.rs"]
 mod bathroom;
 #[path = "04_condition.rs"]
@@ -49,8 +51,13 @@ pub const LESSONS: &[&Lesson] = &[
 ];
 
 /// The classic problems that use what the lessons show, in order; their numbers follow on the lessons'.
-pub const EXERCISES: &[&Lesson] =
-    &[&philosophers::LESSON, &readers_writers::LESSON, &barber::LESSON, &bathroom::LESSON];
+pub const EXERCISES: &[&Lesson] = &[
+    &philosophers::LESSON,
+    &readers_writers::LESSON,
+    &barber::LESSON,
+    &bathroom::LESSON,
+    &barrier::LESSON,
+];
 
 /// The lessons, then the exercises.
 pub fn all() -> impl Iterator<Item = &'static Lesson> {
