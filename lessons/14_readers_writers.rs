@@ -10,7 +10,7 @@ const FILE: &str = include_str!("14_readers_writers.rs");
 /// The exercise.
 pub(crate) static LESSON: Lesson = Lesson {
     number: 14,
-    name: "readers_writers",
+    name: "readers",
     line: "readers beside readers, a writer alone, and nobody left out",
     question: "\
 A board shows when the next train leaves. A clerk changes it: he wipes it, then writes the new time. Travellers read it. A \
@@ -49,9 +49,9 @@ that lets readers go first, and one that lets writers go first.",
             readers_first,
             FILE,
             "The count has a mutex, and the first reader keeps it while waiting for the board, so that the second one waits \
-             too. What is read now is right. But two readers who come and go by turns never leave the board, and the clerk \
-             waits. Nobody is stuck and no assertion is broken: he starves. A thread counts as starved here when others have \
-             taken more than 12 steps, and it could go on after none of them.",
+             too. No reader sees a wiped board. But two readers who come and go by turns never leave the board, and the \
+             clerk waits. Nobody is stuck and no assertion is broken: he starves. A thread counts as starved here when \
+             others have taken more than 12 steps, and it could go on after none of them.",
         )
         .patience(12),
         Program::wrong(

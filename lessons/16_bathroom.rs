@@ -49,9 +49,9 @@ bound.",
             "by_turns",
             by_turns,
             FILE,
-            "Two places for each party, and the party that is inside keeps coming: that starves the other one, as readers \
-             did in exercise 14. So they take turns: when the room is empty again, it is the others' turn. The men begin. \
-             Look at what Eve waits for at the end, and who could do it.",
+            "Say that this is mended. Still the party that is inside may keep coming, which starves the other one, as \
+             readers did in exercise 14. So they take turns: when the room is empty again, it is the others' turn. The men \
+             begin. Look at what Eve waits for at the end, and who could do it.",
         ),
         Program::right(
             "in_line",

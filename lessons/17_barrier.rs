@@ -40,7 +40,8 @@ reusable barrier.",
             stays_open,
             FILE,
             "The count has a mutex, and who is early sleeps until all are there. At the first hut it does what it should. \
-             But the count goes on, and at the second hut it is large enough at once.",
+             But the count goes on, and at the second hut it is large enough at once. Every schedule breaks it, so any test \
+             would find it. That cannot be said of the next one.",
         ),
         Program::wrong(
             "overtaken",
