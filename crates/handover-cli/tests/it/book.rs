@@ -40,10 +40,13 @@ fn the_chapters_and_pictures_of_the_lessons_are_not_stale() {
         .map(|(name, _)| name)
         .collect();
     let left: Vec<&String> = there.keys().filter(|name| !new.contains_key(*name)).collect();
+    let told = |names: &[&String]| format!("{} ({:?} …)", names.len(), names.first());
     assert!(
         stale.is_empty() && left.is_empty(),
-        "in docs/src/lessons these are stale: {stale:?}, and these are made by no lesson: {left:?}; remove those, and \
-         cargo run -p handover-cli -- learn --book docs/src/lessons renews the rest"
+        "in docs/src/lessons {} are stale, and {} are made by no lesson: remove those, and \
+         `cargo run -p handover-cli -- learn --book docs/src/lessons` renews the rest",
+        told(&stale),
+        told(&left)
     );
     let again = folder.run(&["learn", "--book", "new"]);
     assert!(again.done().is_empty() && !again.stderr.contains("wrote"), "{again:?}");

@@ -122,7 +122,7 @@ fn real_threads_that_wait_for_ever_are_left_at_the_limit() {
 fn an_unknown_lesson_or_program_lists_the_near_ones() {
     let folder = Folder::new();
     folder.run(&["learn", "rase"]).failed(2, "no lesson \"rase\"").hinted("02 race");
-    folder.run(&["learn", "9"]).failed(2, "no lesson \"9\"").hinted("07 messages");
+    folder.run(&["learn", "40"]).failed(2, "no lesson \"40\"").hinted("01 threads");
     folder.run(&["learn", "", "--explore"]).failed(2, "no lesson").hinted("01 threads");
     folder
         .run(&["learn", "02", "--program", "x"])

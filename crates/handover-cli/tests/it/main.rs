@@ -11,6 +11,7 @@ mod bad_words;
 #[cfg(unix)]
 mod book;
 mod examples;
+mod exercises;
 mod jobs;
 mod learn;
 mod progress;

@@ -138,8 +138,8 @@ impl Chapter {
             self.block(&format!("- `{file}`, at `{symbol}`: {}", prose(place.says)));
         }
         self.block("## Go on");
-        let lines =
-            go_on(lesson).map(|(words, does)| format!("handover learn {words:<27} # {does}"));
+        let told = |(words, does)| format!("handover learn {words:<27} # {does}");
+        let lines: Vec<String> = go_on(lesson).into_iter().map(told).collect();
         self.block(&format!("```sh\n{}\n```", lines.join("\n")));
         self.text.truncate(self.text.trim_end().len());
         self.text.push('\n');

@@ -97,9 +97,10 @@ mod tests {
 
     #[test]
     fn a_word_that_is_none_lists_the_near_ones() {
-        assert_eq!(names("rase"), ["race"]);
+        assert_eq!(names("rase"), ["race", "crash"]);
         assert_eq!(names("muttex"), ["mutex"]);
-        assert_eq!(names("9"), ["messages"]);
+        let last = all().last().unwrap();
+        assert!(names(&(last.number + 1).to_string()).contains(&last.name), "a number near by");
         assert_eq!(names("loop"), ["condition"], "a word of its line");
         assert_eq!(names("zzzzzzzzzz").len(), all().count());
         assert_eq!(names(&"x".repeat(100_000)).len(), all().count());

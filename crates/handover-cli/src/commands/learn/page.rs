@@ -239,7 +239,12 @@ impl Page {
         }
         self.heading("In handover");
         for place in lesson.places {
-            self.line(&format!("  {}: {}", place.file, place.symbol));
+            let line = format!("  {}: {}", place.file, place.symbol);
+            if line.chars().count() <= COLUMNS {
+                self.line(&line);
+            } else {
+                self.line(&format!("  {}:\n  {}", place.file, place.symbol));
+            }
             self.line(&wrapped(place.says, "    "));
             self.line("");
         }
@@ -251,17 +256,19 @@ impl Page {
 }
 
 /// What else can be done with a lesson: the words after `handover learn`, and what they do.
-pub(super) fn go_on(lesson: &Lesson) -> [(String, &'static str); 6] {
+pub(super) fn go_on(lesson: &Lesson) -> Vec<(String, &'static str)> {
     let number = lesson.number;
     let name = lesson.wrong().map_or("NAME", |program| program.name);
-    [
+    let solution = (format!("{number:02} --solution"), "one that is right, and its proof");
+    let of_all = [
         (format!("{number:02} --explore"), "every schedule of what breaks"),
         (format!("{number:02} --program {name}"), "one program alone"),
         (format!("{number:02} --save s.json"), "the shortest that breaks it"),
         (format!("{number:02} --replay s.json"), "again; change a step first"),
         (format!("{number:02} --svg out.svg"), "the picture alone"),
         (format!("{number:02} --real"), "once, on real threads"),
-    ]
+    ];
+    of_all.into_iter().chain(is_exercise(lesson).then_some(solution)).collect()
 }
 
 fn bold(words: &str, color: bool) -> String {
