@@ -24,6 +24,8 @@ mod messages;
 mod monitor;
 #[path = "03_mutex.rs"]
 mod mutex;
+#[path = "08_one_owner.rs"]
+mod owner;
 #[path = "13_philosophers.rs"]
 mod philosophers;
 #[path = "02_race.rs"]
@@ -46,6 +48,7 @@ pub const LESSONS: &[&Lesson] = &[
     &semaphore::LESSON,
     &monitor::LESSON,
     &messages::LESSON,
+    &owner::LESSON,
     &crash::LESSON,
     &whole::LESSON,
 ];
