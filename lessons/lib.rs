@@ -38,6 +38,8 @@ mod semaphore;
 mod threads;
 #[path = "12_whole.rs"]
 mod whole;
+#[path = "09_workers.rs"]
+mod workers;
 
 /// Every lesson, in order.
 pub const LESSONS: &[&Lesson] = &[
@@ -49,6 +51,7 @@ pub const LESSONS: &[&Lesson] = &[
     &monitor::LESSON,
     &messages::LESSON,
     &owner::LESSON,
+    &workers::LESSON,
     &crash::LESSON,
     &whole::LESSON,
 ];
