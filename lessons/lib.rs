@@ -36,6 +36,8 @@ mod readers_writers;
 mod semaphore;
 #[path = "01_threads.rs"]
 mod threads;
+#[path = "11_time.rs"]
+mod time;
 #[path = "12_whole.rs"]
 mod whole;
 #[path = "09_workers.rs"]
@@ -53,6 +55,7 @@ pub const LESSONS: &[&Lesson] = &[
     &owner::LESSON,
     &workers::LESSON,
     &crash::LESSON,
+    &time::LESSON,
     &whole::LESSON,
 ];
 
