@@ -52,8 +52,8 @@ when the visit is over. Every question of the earlier lessons comes back in this
              says whether it was new. There is no list of visited pages to look at: the queue is the list.",
         ),
         Program::wrong(
-            "settled_first",
-            settled_first,
+            "links_last",
+            links_last,
             FILE,
             "The pages stand in a file, and Ann may be killed before any of her steps. Main looks at the file when she is killed: \
              whatever she would do after that step, leave it out. Settled first, home is gone, and its link was never stored.",
@@ -62,7 +62,7 @@ when the visit is over. Every question of the earlier lessons comes back in this
             "links_first",
             links_first,
             FILE,
-            "The links first, then the settlement. Killed between the two, she leaves both in the file: home is visited a second \
+            "The links first, then the settlement, as the result in lesson 09. Killed between the two, she leaves both in the file: home is visited a second \
              time, and sends news a second time, which is the same job. What cannot be one step is put in the order in which \
              a repeat does no harm.",
         ),
@@ -192,9 +192,9 @@ fn known_by_sending() {
 }
 // end: known_by_sending
 
-// begin: settled_first
+// begin: links_last
 /// Wrong: who is killed after settling takes the links along.
-fn settled_first() {
+fn links_last() {
     let stored = BTreeSet::from(["home"]);
     let file = Arc::new(Mutex::new("file", stored));
     let shared = Arc::clone(&file);
@@ -207,7 +207,7 @@ fn settled_first() {
     assert!(left > 0, "nobody will visit news");
     ann.join();
 }
-// end: settled_first
+// end: links_last
 
 // begin: links_first
 /// Right: the links are stored before the page is settled.
