@@ -62,9 +62,9 @@ when the visit is over. Every question of the earlier lessons comes back in this
             "links_first",
             links_first,
             FILE,
-            "The links first, then the settlement, as the result in lesson 09. Killed between the two, she leaves both in the file: home is visited a second \
-             time, and sends news a second time, which is the same job. What cannot be one step is put in the order in which \
-             a repeat does no harm.",
+            "The links first, then the settlement, as the result in lesson 09. Killed between the two, she leaves both in \
+             the file: home is visited a second time, and sends news a second time, which is the same job. What cannot be one \
+             step is put in the order in which a repeat does no harm.",
         ),
         Program::right(
             "crawl",
