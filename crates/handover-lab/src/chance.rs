@@ -1,8 +1,9 @@
 //! Chance as a step: what a network, a disk or a user does that the program cannot know. An exploration takes every way that
 //! chance can go; real threads take one.
 
-use crate::here::{self, Run};
+use crate::here;
 use crate::op::Op;
+use crate::real;
 use crate::sync::step;
 use crate::world::Answer;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -39,15 +40,12 @@ const OF_MAX: u32 = 1_000;
 pub fn pick(what: &'static str, of: u32) -> u32 {
     assert!((1..=OF_MAX).contains(&of), "{what}: chance picks one of 1 to {OF_MAX}, not of {of}");
     let op = Op::Pick { what, of };
-    match here::run() {
-        Some(Run::World(world)) => {
-            let number = if let Answer::Picked(number) = step(op) { number } else { 0 };
-            world.borrow_mut().learns(number);
-            number
-        }
-        Some(Run::Pen(pen)) => pen.perform(op, Location::caller(), || random(of)),
-        None => random(of),
-    }
+    let Some(world) = here::world() else {
+        return real::perform(op, Location::caller(), || random(of));
+    };
+    let number = if let Answer::Picked(number) = step(op) { number } else { 0 };
+    world.borrow_mut().learns(number);
+    number
 }
 
 /// A number below `of`, another one each time: std's hash maps are keyed by the system's randomness.

@@ -31,6 +31,11 @@ pub(crate) fn world() -> Option<Rc<RefCell<World>>> {
     })
 }
 
+/// Whether the calling thread is explored.
+pub(crate) fn is_explored() -> bool {
+    RUN.with_borrow(|run| matches!(run, Some(Run::World(_))))
+}
+
 /// Does `work` with the pen of the calling thread, if it is recorded.
 pub(crate) fn pen<R>(work: impl FnOnce(&Pen) -> R) -> Option<R> {
     RUN.with_borrow(|run| match run {

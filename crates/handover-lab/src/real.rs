@@ -1,7 +1,8 @@
 //! Real threads, with every operation written down as it happens: when it was asked for, and when it was had.
 //!
-//! Each thread writes into a list of its own, so that recording orders nothing that the program does not order itself. A clock
-//! is read twice for an operation; what that costs is in the book's figures.
+//! Each thread writes into a list of its own, so that recording orders nothing that the program does not order itself, and touches
+//! no memory that another thread writes. A clock is read twice for an operation that may wait, and once for another; what that
+//! costs is in the book's figures.
 
 use crate::here;
 use crate::op::{Kind, ObjectId, Op, ThreadId};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Operations that are kept of one thread; more are counted and not kept.
-const SPANS_MAX: usize = 100_000;
+const EVENTS_MAX: usize = 100_000;
 
 /// A run of real threads that is being recorded.
 #[derive(Debug)]
@@ -27,9 +28,18 @@ pub(crate) struct Recording {
 /// What one thread has done, and the operation it is in.
 #[derive(Debug, Default)]
 struct Lane {
-    spans: Vec<Span>,
+    events: Vec<Event>,
     waits: Option<(Op, u64, &'static Location<'static>)>,
     dropped: u64,
+}
+
+/// An operation as it is kept: small, because a thread writes one in a hundred nanoseconds.
+#[derive(Debug, Clone, Copy)]
+struct Event {
+    op: Op,
+    asked: u64,
+    took: u64,
+    place: &'static Location<'static>,
 }
 
 /// A recorded thread's own end of the recording.
@@ -97,8 +107,12 @@ impl Recording {
         let (mut spans, mut dropped) = (Vec::new(), 0);
         for (thread, (_, lane)) in threads.iter().enumerate() {
             let lane = lock(lane);
-            spans.extend(lane.spans.iter().cloned());
-            spans.extend(lane.waits.map(|(op, asked, place)| span(thread, op, asked, None, place)));
+            let had = lane
+                .events
+                .iter()
+                .map(|event| (event.op, event.asked, Some(event.took), event.place));
+            let waits = lane.waits.map(|(op, asked, place)| (op, asked, None, place));
+            spans.extend(had.chain(waits).map(|parts| span(thread, parts)));
             dropped += lane.dropped;
         }
         spans.sort_by_key(|span| span.took.unwrap_or(u64::MAX));
@@ -126,10 +140,7 @@ impl Recording {
 
 fn span(
     thread: ThreadId,
-    op: Op,
-    asked: u64,
-    took: Option<u64>,
-    place: &'static Location<'static>,
+    (op, asked, took, place): (Op, u64, Option<u64>, &'static Location<'static>),
 ) -> Span {
     Span { thread, op, asked, took, wakes: Vec::new(), value: String::new(), place }
 }
@@ -145,8 +156,7 @@ impl Pen {
     /// A pen for a thread that this one starts.
     pub(crate) fn for_thread(&self, name: &str, place: &'static Location<'static>) -> Self {
         let pen = Self::new(&self.recording, name.to_owned());
-        let now = self.recording.now();
-        self.add(span(self.id, Op::Spawn(pen.id), now, Some(now), place));
+        self.note(Op::Spawn(pen.id), place);
         pen
     }
 
@@ -172,38 +182,41 @@ impl Pen {
         }
     }
 
-    /// Does an operation that may wait.
-    pub(crate) fn perform<R>(
-        &self,
-        op: Op,
-        place: &'static Location<'static>,
-        work: impl FnOnce() -> R,
-    ) -> R {
-        let asked = self.recording.now();
-        lock(&self.lane).waits = Some((op, asked, place));
-        let value = work();
-        let took = self.recording.now();
-        let mut lane = lock(&self.lane);
-        lane.waits = None;
-        lane.push(span(self.id, op, asked, Some(took), place));
-        value
-    }
-
     /// Notes an operation that waits for nobody.
     pub(crate) fn note(&self, op: Op, place: &'static Location<'static>) {
         let now = self.recording.now();
-        self.add(span(self.id, op, now, Some(now), place));
+        lock(&self.lane).push(Event { op, asked: now, took: now, place });
     }
 
-    fn add(&self, span: Span) {
-        lock(&self.lane).push(span);
+    /// Notes that its thread is in an operation that may wait; since when.
+    fn asks(&self, op: Op, place: &'static Location<'static>) -> u64 {
+        let asked = self.recording.now();
+        lock(&self.lane).waits = Some((op, asked, place));
+        asked
+    }
+
+    fn took(&self, op: Op, asked: u64, place: &'static Location<'static>) {
+        let took = self.recording.now();
+        let mut lane = lock(&self.lane);
+        lane.waits = None;
+        lane.push(Event { op, asked, took, place });
     }
 }
 
+/// Does an operation that may wait, and writes it down if the calling thread is recorded.
+pub(crate) fn perform<R>(op: Op, place: &'static Location<'static>, work: impl FnOnce() -> R) -> R {
+    let asked = here::pen(|pen| pen.asks(op, place));
+    let value = work();
+    if let Some(asked) = asked {
+        here::pen(|pen| pen.took(op, asked, place));
+    }
+    value
+}
+
 impl Lane {
-    fn push(&mut self, span: Span) {
-        if self.spans.len() < SPANS_MAX {
-            self.spans.push(span);
+    fn push(&mut self, event: Event) {
+        if self.events.len() < EVENTS_MAX {
+            self.events.push(event);
         } else {
             self.dropped += 1;
         }

@@ -2,6 +2,7 @@
 
 use crate::here::{self, Run};
 use crate::op::{Op, ThreadId};
+use crate::real;
 use crate::sync::step;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,8 +68,8 @@ impl<T> JoinHandle<T> {
             Inner::Real { handle, id } => {
                 let join =
                     || handle.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload));
-                match id.zip(here::pen(Clone::clone)) {
-                    Some((id, pen)) => pen.perform(Op::Join(id), Location::caller(), join),
+                match id {
+                    Some(id) => real::perform(Op::Join(id), Location::caller(), join),
                     None => join(),
                 }
             }
@@ -80,10 +81,10 @@ impl<T> JoinHandle<T> {
 /// Lets others go first: what busy waiting must do in every round, or no schedule of it ever ends.
 #[track_caller]
 pub fn yield_now() {
-    match here::run() {
-        Some(Run::World(_)) => _ = step(Op::Yield),
-        Some(Run::Pen(pen)) => pen.perform(Op::Yield, Location::caller(), std::thread::yield_now),
-        None => std::thread::yield_now(),
+    if here::is_explored() {
+        step(Op::Yield);
+    } else {
+        real::perform(Op::Yield, Location::caller(), std::thread::yield_now);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Number, perform, step};
 use crate::here;
 use crate::op::{Kind, Op};
+use crate::real;
 use crate::world::State;
 use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
@@ -122,13 +123,10 @@ impl Condvar {
                 step(Op::Wait { condvar, mutex: id });
                 mutex.take_and_learn()
             }
-            (Some((condvar, id)), None) => match here::pen(Clone::clone) {
-                Some(pen) => {
-                    pen.note(Op::Wait { condvar, mutex: id }, place);
-                    pen.perform(Op::Relock { condvar, mutex: id }, place, || sleep(held))
-                }
-                None => sleep(held),
-            },
+            (Some((condvar, id)), None) => {
+                here::pen(|pen| pen.note(Op::Wait { condvar, mutex: id }, place));
+                real::perform(Op::Relock { condvar, mutex: id }, place, || sleep(held))
+            }
             (None, _) => sleep(held),
         };
         Guard { mutex, held: Some(held), place }
