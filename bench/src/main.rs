@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`report`] is what a bench hands in (a table and a JSON object), [`machine`] on what it was measured,
 //! [`measure`] medians, percentiles and a clock that processes share, [`child`] other processes of this program. Then the
-//! benches: [`buffer`], [`embedded`], [`idle`], [`crawl`].
+//! benches: [`buffer`], [`embedded`], [`idle`], [`crawl`], [`lab`].
 //!
 //! A bench never decides by time whether something is right: it checks what it moved, and prints how long that took.
 
@@ -18,6 +18,7 @@ mod child;
 mod crawl;
 mod embedded;
 mod idle;
+mod lab;
 mod machine;
 mod measure;
 mod report;
@@ -100,6 +101,8 @@ enum Bench {
     Idle(idle::Args),
     /// A site's crawl, beside Scrapy: pages a second and memory.
     Crawl(crawl::Args),
+    /// The lessons' engine: what recording costs, and how long exploring takes.
+    Lab,
     /// A part of a bench in a process of its own; started by the bench.
     #[command(subcommand, hide = true)]
     Child(child::Role),
@@ -122,6 +125,7 @@ fn run(bench: Bench, options: &Options) -> Result<(), Failure> {
         Bench::Embedded => embedded::run(options)?,
         Bench::Idle(args) => idle::run(&args, options)?,
         Bench::Crawl(args) => crawl::run(&args, options)?,
+        Bench::Lab => lab::run(options)?,
         Bench::Child(role) => return role.run(),
     };
     show(&report, options)

@@ -75,6 +75,16 @@ fn an_idle_worker_is_counted_and_woken() {
 }
 
 #[test]
+fn the_lessons_engine_is_measured_at_recording_and_at_exploring() {
+    let json = bench(&["lab"]);
+    // So few operations may by chance be faster while they are recorded.
+    check(&json["tracing"], &["/untraced_ns", "/traced_ns"]);
+    assert!(json["tracing"]["per_event_ns"].is_number());
+    check(&json["explore"], &["/lesson_02_s", "/buffer_2p2c_s", "/states", "/schedules"]);
+    assert_eq!(json["explore"]["complete"], true);
+}
+
+#[test]
 fn a_part_can_be_measured_alone_and_shown_as_the_book_has_it() {
     let json = bench(&["embedded", "--only", "latency"]);
     assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), ["latency"]);

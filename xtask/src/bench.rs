@@ -37,10 +37,12 @@ enum Name {
     Idle,
     /// A site's crawl beside Scrapy: pages a second and memory.
     Crawl,
+    /// The lessons' engine: what recording costs, and how long exploring takes.
+    Lab,
 }
 
 impl Name {
-    const ALL: [Self; 4] = [Self::Buffer, Self::Embedded, Self::Idle, Self::Crawl];
+    const ALL: [Self; 5] = [Self::Buffer, Self::Embedded, Self::Idle, Self::Crawl, Self::Lab];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -48,6 +50,7 @@ impl Name {
             Self::Embedded => "embedded",
             Self::Idle => "idle",
             Self::Crawl => "crawl",
+            Self::Lab => "lab",
         }
     }
 }
@@ -86,7 +89,7 @@ pub(crate) fn main(root: &Path, args: &Args) -> Result<bool, String> {
         let program = Program::new(&target.join("release/bench").to_string_lossy(), root);
         let program = program.args([name.as_str()]).args(&words);
         well &= match name {
-            Name::Buffer | Name::Embedded => program.ok()?,
+            Name::Buffer | Name::Embedded | Name::Lab => program.ok()?,
             Name::Idle => {
                 setup::strace()?;
                 program.ok()?
