@@ -22,4 +22,6 @@ mod support;
 mod trace;
 mod usage;
 #[cfg(unix)]
+mod web;
+#[cfg(unix)]
 mod work;

@@ -2,8 +2,8 @@
 //!
 //! In reading order: `find.rs` (which lesson is meant), `page.rs` (a lesson as text), `explore.rs` (all schedules of a
 //! program), `schedule.rs` (one schedule as a file), `run.rs` (one run, and its picture), `progress.rs` (what a student has
-//! done), `book.rs` (all lessons as chapters), `own.rs` (a model of the student's own). The lessons themselves are a crate of
-//! their own, and so is what runs them.
+//! done), `book.rs` (all lessons as chapters), `own.rs` (a model of the student's own), `web/` (the page on which the student is
+//! the scheduler). The lessons themselves are a crate of their own, and so is what runs them.
 
 mod book;
 mod explore;
@@ -13,6 +13,7 @@ mod page;
 mod progress;
 mod run;
 mod schedule;
+mod web;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,6 +78,20 @@ pub(crate) struct Learn {
     #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["lesson", "file", "forget"])]
     book: Option<PathBuf>,
 
+    /// Serve a page on which you are the scheduler, to browsers of this machine, and print its address
+    #[arg(long, conflicts_with_all = ["explore", "replay", "real", "solution", "save", "svg", "trace", "file", "forget", "book"])]
+    web: bool,
+
+    /// The port of the page; any that is free where nothing is said
+    #[arg(
+        long,
+        requires = "web",
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    port: u16,
+
     /// The most steps in a schedule that is explored
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = within(1_usize..=100_000))]
     steps: usize,
@@ -101,12 +116,15 @@ pub(crate) struct Learn {
 impl Learn {
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Failure> {
         let Some(word) = &self.lesson else {
-            self.without_lesson(app)?;
+            self.without_lesson(app).await?;
             return Ok(Exit::Done);
         };
         let lesson = find::lesson(word)?;
         let program = self.program.as_ref().map(|name| find::program(lesson, name)).transpose()?;
-        let deed = if let Some(file) = &self.replay {
+        let deed = if self.web {
+            web::serve(app, Some(lesson), program, self.port).await?;
+            None
+        } else if let Some(file) = &self.replay {
             run::replayed(app, lesson, program, file, &self)?;
             Some(Deed::Replayed)
         } else if self.real {
@@ -135,8 +153,10 @@ impl Learn {
     }
 
     /// What is asked of all lessons together, or of none.
-    fn without_lesson(&self, app: &App) -> Result<(), Failure> {
-        if let Some(file) = &self.file {
+    async fn without_lesson(&self, app: &App) -> Result<(), Failure> {
+        if self.web {
+            web::serve(app, None, None, self.port).await
+        } else if let Some(file) = &self.file {
             own::told(app, file)
         } else if self.forget {
             progress::forget(app)

@@ -1,0 +1,356 @@
+//! What the page knows of the lessons, as scripts: `data/lessons.js`, the list, and a file for each lesson, loaded when it is
+//! wanted. Scripts and not JSON, because a page that is opened as a file may load nothing else.
+//!
+//! A program is sent as the graph of its states, which has every word once. A state is a list: where each thread stands and
+//! what each object holds, both as places in tables; the steps from it, `[thread, state, with]`; how it ends or `null`; and
+//! which table of objects is meant. The last two are left out where they say nothing. In a step, `with` is the thread that is
+//! woken, -1 for a wake-up that nobody asked for, -2 - *n* where chance picks *n*. `web/graph.js` reads it.
+
+use std::ops::Range;
+
+use handover_lab::{Bounds, Choice, End, Graph, Kind, Lane, Node, Op, Wake, explore, graph};
+use handover_lessons::{Lesson, Program, all};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::super::find::is_exercise;
+
+/// Programs with more states than this are on the page without them: a file of a megabyte is no page.
+const STATES_MAX: usize = 2_000;
+
+/// The files, by their paths below the page's folder.
+pub(super) fn files() -> impl Iterator<Item = (String, Vec<u8>)> {
+    let list: Vec<Value> = all().map(line).collect();
+    let list = format!("(window.handover = window.handover || {{}}).lessons = {};\n", rows(&list));
+    std::iter::once(("data/lessons.js".to_owned(), list.into_bytes()))
+        .chain(all().map(|lesson| (format!("data/{}", file(lesson)), written(lesson))))
+}
+
+fn file(lesson: &Lesson) -> String {
+    format!("{:02}-{}.js", lesson.number, lesson.name)
+}
+
+/// A lesson in the list.
+fn line(lesson: &Lesson) -> Value {
+    let program = |program: &Program| json!({ "name": program.name, "wrong": program.wrong });
+    json!({
+        "number": lesson.number,
+        "name": lesson.name,
+        "exercise": is_exercise(lesson),
+        "file": file(lesson),
+        "programs": lesson.programs.iter().map(program).collect::<Vec<_>>(),
+    })
+}
+
+fn written(lesson: &Lesson) -> Vec<u8> {
+    let programs: Vec<Value> = lesson.programs.iter().map(told).collect();
+    let about = json!({
+        "number": lesson.number,
+        "name": lesson.name,
+        "line": lesson.line,
+        "question": lesson.question,
+        "hint": lesson.hint,
+        "challenge": lesson.challenge,
+    });
+    format!("handover.come({about}, {});\n", rows(&programs)).into_bytes()
+}
+
+/// A list with a line for each of its items, so that a change of one is seen as that.
+fn rows(items: &[Value]) -> String {
+    let items: Vec<String> = items.iter().map(Value::to_string).collect();
+    format!("[\n{}\n]", items.join(",\n"))
+}
+
+fn told(program: &Program) -> Value {
+    let bounds = Bounds { states: STATES_MAX, ..program.bounds() };
+    let found = explore(program.run, bounds.clone());
+    json!({
+        "name": program.name,
+        "wrong": program.wrong,
+        "says": program.says,
+        "first": program.first_line(),
+        "source": program.source(),
+        "limit": STATES_MAX,
+        // As text: there may be more than JavaScript's numbers can count.
+        "schedules": found.schedules.to_string(),
+        "broken": found.broken.to_string(),
+        "graph": found.complete.then(|| Tables::of(program).graph(&graph(program.run, bounds))),
+    })
+}
+
+/// Where a thread stands, as the page shows it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Stand {
+    name: String,
+    is: &'static str,
+    /// Which operation it asks for, where the page says something of its own about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    op: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    does: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what: Option<usize>,
+    /// What it takes again, for one who was woken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mutex: Option<usize>,
+    /// The thread, or whatever else is no object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whom: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<usize>,
+}
+
+impl Stand {
+    fn of(node: &Node, thread: usize, lane: Lane, lines: &Range<usize>) -> Self {
+        let (is, op) = match lane {
+            Lane::Ready(op) => ("ready", Some(op)),
+            Lane::Waits(op) => ("waits", Some(op)),
+            Lane::Asleep(_) => ("asleep", None),
+            Lane::Panicked => ("panicked", None),
+            // Done, and what later engines add.
+            _ => ("done", None),
+        };
+        let what = match lane {
+            Lane::Asleep(condvar) => Some(condvar),
+            _ => op.and_then(Op::object),
+        };
+        let mutex = match op {
+            Some(Op::Relock { mutex, .. }) => Some(mutex),
+            _ => None,
+        };
+        let line = node.places.get(thread).copied().flatten();
+        let line = line.and_then(|line| usize::try_from(line).ok());
+        Self {
+            name: node.threads.get(thread).cloned().unwrap_or_default(),
+            is,
+            op: op.and_then(key),
+            does: op.map(Op::verb),
+            what,
+            mutex,
+            whom: op.and_then(|op| whom(node, op)),
+            line: line.filter(|line| lines.contains(line)),
+            holds: node.holds.get(thread).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// The operations that the page has words of its own for.
+fn key(op: Op) -> Option<&'static str> {
+    Some(match op {
+        Op::Read(_) | Op::Write(_) | Op::Update(_) => "cell",
+        Op::Lock(_) => "lock",
+        Op::Relock { .. } => "relock",
+        Op::NotifyOne(_) | Op::NotifyAll(_) => "notify",
+        Op::Acquire(_) => "acquire",
+        Op::Send(_) => "send",
+        Op::Receive(_) => "receive",
+        Op::Join(_) => "join",
+        Op::Cut(_) => "cut",
+        _ => return None,
+    })
+}
+
+fn whom(node: &Node, op: Op) -> Option<String> {
+    match op {
+        Op::Join(id) => node.threads.get(id).cloned(),
+        Op::Pick { what, .. } => Some(what.to_owned()),
+        _ => None,
+    }
+}
+
+/// What is said in states, each once.
+#[derive(Debug, Default)]
+struct Tables {
+    /// The lines of the source. A thread may stand elsewhere: in what another program of the lesson defines, or, where an
+    /// operation is called through a pointer, as in `map(JoinHandle::join)`, in the engine.
+    lines: Range<usize>,
+    objects: Vec<Vec<(&'static str, String)>>,
+    words: Vec<String>,
+    lanes: Vec<Stand>,
+    ends: Vec<Value>,
+}
+
+impl Tables {
+    fn of(program: &Program) -> Self {
+        let first = program.first_line();
+        let lines = first..first + program.source().lines().count();
+        Self { lines, ..Self::default() }
+    }
+
+    fn graph(mut self, graph: &Graph) -> Value {
+        // Most states have the objects of the one with most of them, or the first few of those.
+        self.objects.push(named(&graph.objects));
+        let nodes: Vec<Value> = graph.nodes.iter().map(|node| self.node(node)).collect();
+        json!({
+            "objects": self.objects,
+            "words": self.words,
+            "lanes": self.lanes,
+            "ends": self.ends,
+            "nodes": nodes,
+        })
+    }
+
+    fn node(&mut self, node: &Node) -> Value {
+        let lanes = node.moment.lanes.iter().enumerate();
+        let lanes: Vec<usize> = lanes
+            .map(|(thread, &lane)| {
+                place(&mut self.lanes, Stand::of(node, thread, lane, &self.lines))
+            })
+            .collect();
+        let values = node.moment.values.iter();
+        let values: Vec<usize> =
+            values.map(|value| place(&mut self.words, value.clone())).collect();
+        let next: Vec<Value> = node.next.iter().map(step).collect();
+        let mut told = vec![json!(lanes), json!(values), json!(next)];
+        let objects = named(&node.objects);
+        let table = self.objects.iter().position(|table| table.starts_with(&objects));
+        let table = table.unwrap_or_else(|| place(&mut self.objects, objects));
+        if node.end.is_some() || table > 0 {
+            told.push(
+                node.end
+                    .as_ref()
+                    .map_or(Value::Null, |end| json!(place(&mut self.ends, ended(end)))),
+            );
+        }
+        if table > 0 {
+            told.push(json!(table));
+        }
+        Value::Array(told)
+    }
+}
+
+/// Where this stands in a table, at whose end it is put if it is not there.
+fn place<T: PartialEq>(table: &mut Vec<T>, item: T) -> usize {
+    table.iter().position(|other| *other == item).unwrap_or_else(|| {
+        table.push(item);
+        table.len() - 1
+    })
+}
+
+fn named(objects: &[(Kind, String)]) -> Vec<(&'static str, String)> {
+    objects.iter().map(|(kind, name)| (kind.word(), name.clone())).collect()
+}
+
+fn step((choice, to): &(Choice, usize)) -> Value {
+    match choice.wake {
+        Wake::Notified(id) => json!([choice.thread, to, id]),
+        Wake::Spurious => json!([choice.thread, to, -1]),
+        Wake::Picked(number) => json!([choice.thread, to, -2 - i64::from(number)]),
+        _ => json!([choice.thread, to]),
+    }
+}
+
+/// How it ended. Which wake-up was lost is not said here: that is a matter of the way, and two ways may meet in one state.
+fn ended(end: &End) -> Value {
+    let broken = end.is_broken();
+    match end {
+        End::Well => json!({ "kind": "well", "broken": broken }),
+        End::Panicked { thread, said } => {
+            json!({ "kind": "panicked", "broken": broken, "thread": thread, "said": said })
+        }
+        End::Deadlock { circle, .. } => {
+            json!({ "kind": "deadlock", "broken": broken, "circle": circle })
+        }
+        End::Starved { thread, steps } => {
+            json!({ "kind": "starved", "broken": broken, "thread": thread, "steps": steps })
+        }
+        _ => json!({ "kind": "bound", "broken": broken }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    fn list(value: &Value) -> &[Value] {
+        value.as_array().map_or(&[], Vec::as_slice)
+    }
+
+    fn number(value: &Value) -> usize {
+        usize::try_from(value.as_u64().unwrap()).unwrap()
+    }
+
+    /// How many steps the shortest way to a broken end has, as the page looks for it.
+    fn shortest(graph: &Value) -> Option<usize> {
+        let nodes = list(&graph["nodes"]);
+        let mut queue = VecDeque::from([(0, 0)]);
+        let mut seen = vec![false; nodes.len()];
+        while let Some((node, steps)) = queue.pop_front() {
+            if std::mem::replace(&mut seen[node], true) {
+                continue;
+            }
+            let end = nodes[node].get(3).and_then(Value::as_u64);
+            let end = end.map(|end| &graph["ends"][usize::try_from(end).unwrap()]);
+            if end.is_some_and(|end| end["broken"] == true) {
+                return Some(steps);
+            }
+            queue.extend(list(&nodes[node][2]).iter().map(|step| (number(&step[1]), steps + 1)));
+        }
+        None
+    }
+
+    #[test]
+    fn a_shortest_schedule_that_breaks_a_program_can_be_walked_on_the_page() {
+        let mut walked = 0;
+        for program in all().flat_map(|lesson| lesson.programs) {
+            let told = told(program);
+            if told["graph"].is_null() {
+                continue;
+            }
+            let found = explore(program.run, program.bounds());
+            let steps = found.shortest.map(|(schedule, _)| schedule.len());
+            assert_eq!(shortest(&told["graph"]), steps, "{}", program.name);
+            walked += 1;
+        }
+        assert!(walked > 20, "{walked}");
+    }
+
+    #[test]
+    fn a_thread_stands_on_the_line_of_the_source_that_it_does_next() {
+        let lesson = all().find(|lesson| lesson.name == "race").unwrap();
+        let program = lesson.program("lost_update").unwrap();
+        let lines: Vec<&str> = program.source().lines().collect();
+        let mut looked_at = 0;
+        for lane in list(&told(program)["graph"]["lanes"]) {
+            let Some(line) = lane.get("line") else { continue };
+            let stands = lines[number(line) - program.first_line()];
+            let does = match lane["does"].as_str().unwrap() {
+                "reads" => ".read()",
+                "writes" => ".write(",
+                _ => ".join()",
+            };
+            assert!(stands.contains(does), "{lane} stands at {stands}");
+            looked_at += 1;
+        }
+        assert!(looked_at >= 6, "{looked_at}");
+    }
+
+    #[test]
+    fn a_line_that_is_not_shown_is_not_told() {
+        for program in all().flat_map(|lesson| lesson.programs) {
+            let shown =
+                program.first_line()..program.first_line() + program.source().lines().count();
+            let told = told(program);
+            let lanes = list(&told["graph"]["lanes"]).iter();
+            let lines: Vec<usize> = lanes.filter_map(|lane| lane.get("line")).map(number).collect();
+            assert!(lines.iter().all(|line| shown.contains(line)), "{}: {lines:?}", program.name);
+        }
+    }
+
+    #[test]
+    fn a_lesson_is_small_enough_for_a_page() {
+        for (name, bytes) in files() {
+            assert!(bytes.len() < 200_000, "{name} has {} bytes", bytes.len());
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_table_stands_there_once() {
+        let mut table = vec!["a"];
+        assert_eq!(["b", "a", "b"].map(|word| place(&mut table, word)), [1, 0, 1]);
+        assert_eq!(table, ["a", "b"]);
+    }
+}

@@ -1,0 +1,255 @@
+// The page as a student uses it: by clicks, by keys alone, by links, on a phone, in the dark, and as files.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { begin, click, end, isTooWide, link, pictures, said, save, thread, visit } from "./support.mjs";
+
+/** The shortest schedule of lesson 02: both read before either writes, and main looks. */
+const BREAKS = ["a", "b", "a", "b", "main"];
+
+let home;
+
+before(async () => {
+  home = await begin();
+});
+
+after(end);
+
+test("lesson 02 is broken by clicks in as few steps as it can be", async () => {
+  await visit(`${home}#02`, async (page) => {
+    assert.match(await page.locator("#challenge").innerText(), /^Make the counter end at 1\. It can be done in 5 steps\.$/);
+    await click(page, BREAKS);
+    assert.match(await said(page), /main panics.*an update is lost.*Challenge met in 5 steps; it cannot be done in fewer/s);
+    await page.screenshot({ path: join(pictures, "desktop.png"), fullPage: true });
+  });
+});
+
+test("a longer way that breaks it is told from the shortest", async () => {
+  await visit(`${home}#02/check_then_act`, async (page) => {
+    assert.match(await page.locator("#challenge").innerText(), /^This program breaks under some schedules\. Find one\. It can/);
+    await click(page, ["a", "b", "a", "b", "main"]);
+    assert.match(await said(page), /Broken in 5 steps; it cannot be done in fewer/);
+  });
+});
+
+test("lesson 02 is broken by the keyboard alone", async () => {
+  await visit(home, async (page) => {
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "lesson");
+    await page.keyboard.press("ArrowDown");
+    await page.locator("#task-title", { hasText: "02 race" }).waitFor();
+    const button = thread(page, "a").first();
+    for (let times = 0; times < 12 && !(await button.evaluate((one) => one === document.activeElement)); times += 1) {
+      await page.keyboard.press("Tab");
+    }
+    const outline = await button.evaluate((one) => getComputedStyle(one).outlineStyle);
+    assert.equal(outline, "solid", "the focus is seen");
+    await page.keyboard.press("Enter");
+    assert.match(await said(page), /Step 1: a reads counter: 0/);
+    assert.ok(await button.evaluate((one) => one === document.activeElement), "the focus stays where it was");
+    for (const key of ["3", "2", "3", "1"]) await page.keyboard.press(key);
+    assert.match(await said(page), /Challenge met in 5 steps/);
+    await page.keyboard.press("0");
+    assert.match(await said(page), /Nobody has taken a step/);
+    await page.getByRole("checkbox").uncheck();
+    await page.keyboard.press("2");
+    assert.match(await said(page), /Nobody has taken a step/, "the keys can be switched off");
+  });
+});
+
+test("steps go back and forward, and another way may be taken", async () => {
+  await visit(`${home}#02`, async (page) => {
+    await click(page, ["a", "b", "a"]);
+    await page.keyboard.press("ArrowLeft");
+    await page.getByRole("button", { name: "Step back" }).click();
+    assert.match(await said(page), /Step 1: a reads/);
+    assert.equal(await page.locator("#steps li").count(), 3, "what was there is kept");
+    await page.keyboard.press("ArrowRight");
+    assert.match(await said(page), /Step 2: b reads/);
+    await page.keyboard.press("ArrowLeft");
+    await click(page, ["a"]);
+    assert.match(await said(page), /Step 2: a writes counter: 1, ends.*From here on it ends well/s);
+    assert.equal(await page.locator("#steps li").count(), 2, "another way was taken");
+    await page.getByText("The same as a list").click();
+    await page.locator("#steps button").first().click();
+    assert.match(await said(page), /Step 1/);
+    await page.getByRole("button", { name: "Restart" }).click();
+    assert.match(await said(page), /Nobody has taken a step/);
+  });
+});
+
+test("a thread that waits says why when it is pressed", async () => {
+  await visit(`${home}#03/two_orders`, async (page) => {
+    await click(page, ["saver"]);
+    await click(page, ["spender"]);
+    assert.match(await thread(page, "saver").innerText(), /waits for cash, which spender holds/);
+    assert.match(await said(page), /A deadlock\..*circle: .*saver.*→.*spender.*Challenge met in 2 steps/s);
+    await click(page, ["saver"]);
+    assert.match(await said(page), /It has ended; step back or restart/);
+    await page.keyboard.press("ArrowLeft");
+    await click(page, ["main"]);
+    assert.match(await said(page), /main waits for the end of saver/);
+    await page.keyboard.press("ArrowRight");
+    await page.screenshot({ path: join(pictures, "deadlock.png"), fullPage: true });
+  });
+});
+
+test("a lost wake-up and a repaired program are told as what they are", async () => {
+  await visit(`${home}#04/too_late`, async (page) => {
+    await page.clock.install();
+    await page.getByRole("button", { name: "Play the shortest" }).click();
+    await page.clock.runFor(60_000);
+    assert.match(await said(page), /A lost wake-up\..*opened was notified when nobody slept on it/s);
+    assert.match(await said(page), /This is a shortest schedule that breaks it/);
+  });
+  await visit(`${home}#02/one_step`, async (page) => {
+    assert.match(await page.locator("#challenge").innerText(), /This program is repaired: all its \d+ schedules end well/);
+    assert.equal(await page.getByRole("button", { name: "Play the shortest" }).count(), 0);
+    await click(page, ["a", "b", "main"]);
+    assert.match(await said(page), /It ends well/);
+  });
+});
+
+test("a wake-up that is a choice is chosen", async () => {
+  await visit(`${home}#04/one_of_two`, async (page) => {
+    // Both runners fall asleep, the gate is opened, and main notifies one of them.
+    await click(page, ["ann", "ann", "bob", "bob", "main"]);
+    const wakes = thread(page, "main");
+    assert.deepEqual(await wakes.allInnerTexts().then((all) => all.map((text) => /waking (\w+)/.exec(text)?.[1])), ["ann", "bob"]);
+    await page.locator("#link").focus();
+    await page.locator("#link").blur();
+    for (const key of ["1", "1", "Enter"]) await page.keyboard.press(key);
+    assert.match(await said(page), /notifies one of opened, wakes bob/);
+  });
+});
+
+test("a schedule is shared as a link, and opened again at its last step", async () => {
+  let shared;
+  await visit(`${home}#02`, async (page) => {
+    await click(page, BREAKS.slice(0, 4));
+    shared = await link(page);
+    assert.equal(shared, page.url());
+    assert.match(shared, /#02\/lost_update\/[\d.]+$/);
+    await page.reload();
+    assert.match(await said(page), /Step 4: b writes counter: 1/);
+  });
+  await visit(shared, async (page, window) => {
+    assert.match(await said(page), /Step 4: b writes counter: 1/);
+    await window.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.getByRole("button", { name: "Copy" }).click();
+    await page.getByText("Copied.").waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), shared);
+  });
+});
+
+test("a link that does not fit says where it leaves, and goes as far as it can", async () => {
+  for (const [hash, notice, reached] of [
+    ["#02/lost_update/0.1.9.0", /leaves the program at step 3: it asks for choice “9” there/, /Step 2/],
+    ["#02/lost_update/x", /leaves the program at step 1.*Nothing of it could be followed/, /Nobody has taken/],
+    ["#02/lost_update/0.1.0.0.0.0.0", /leaves the program at step 6: the program has ended before/, /Step 5/],
+    ["#99/nothing", /names lesson “99”, and there is none/, /Nobody has taken/],
+    ["#02/nothing", /names program “nothing”, and lesson 2 has none/, /Nobody has taken/],
+    [`#${"%".repeat(50)}`, /names lesson “%+…”, and there is none/, /Nobody has taken/],
+    [`#02/lost_update/${"0.".repeat(5000)}`, /leaves the program at step/, /Step/],
+  ]) {
+    await visit(home + hash, async (page) => {
+      assert.match(await page.getByRole("alert").innerText(), notice, hash);
+      assert.match(await said(page), reached, hash);
+      assert.equal(await isTooWide(page), false, hash);
+    });
+  }
+});
+
+test("every lesson opens, and the shortest schedule breaks each program that is wrong", async () => {
+  await visit(home, async (page) => {
+    const programs = await page.evaluate(() => window.handover.lessons.flatMap((line) => line.programs.map((program) => {
+      return { hash: window.handover.hash(line, program.name), wrong: program.wrong, name: program.name };
+    })));
+    assert.ok(programs.length > 20, "there are programs");
+    for (const { hash, wrong, name } of programs) {
+      await page.evaluate((to) => { location.hash = to; }, hash);
+      await page.waitForFunction((title) => document.title.startsWith(title), `${name}, `);
+      assert.ok(await page.getByRole("alert").isHidden(), hash);
+      const ended = await page.evaluate(({ number, program }) => {
+        const { lessons, load, Walk } = window.handover;
+        return load(lessons.find((line) => line.number === number)).then((lesson) => {
+          const found = lesson.programs.find((one) => one.name === program);
+          if (!found.graph) return "too large";
+          const walk = new Walk(found);
+          for (const index of found.shortest()) walk.take(index);
+          return walk.state.end?.broken ?? false;
+        });
+      }, { number: Number(hash.slice(1, 3)), program: name });
+      assert.ok(ended === "too large" || ended === wrong, `${hash}: ${ended}`);
+    }
+  });
+});
+
+test("it fits a phone without scrolling to the side, in the light and in the dark", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    await visit(`${home}#02`, async (page) => {
+      await click(page, BREAKS);
+      assert.equal(await isTooWide(page), false, colorScheme);
+      const ink = await page.evaluate(() => getComputedStyle(document.body).color);
+      assert.equal(ink === "rgb(29, 29, 29)", colorScheme === "light");
+      const small = await page.locator("#threads button").evaluateAll((all) => all.filter((one) => one.offsetHeight < 40).length);
+      assert.equal(small, 0, "a thumb hits them");
+      await page.screenshot({ path: join(pictures, `phone-${colorScheme}.png`), fullPage: true });
+    }, { viewport: { width: 360, height: 740 }, colorScheme });
+  }
+});
+
+test("buffers, many threads and the dark are drawn too", async () => {
+  await visit(`${home}#07/room`, async (page) => {
+    await click(page, ["sender"]);
+    await page.screenshot({ path: join(pictures, "buffer.png"), fullPage: true });
+    assert.match(await page.locator("#objects").innerText(), /buffer mail/);
+  }, { colorScheme: "dark" });
+  await visit(`${home}#06/one_condition`, async (page) => {
+    await page.clock.install();
+    await page.getByRole("button", { name: "Play the shortest" }).click();
+    await page.clock.runFor(60_000);
+    await page.screenshot({ path: join(pictures, "monitor.png"), fullPage: true });
+    await page.pdf({ path: join(pictures, "monitor.pdf"), format: "A4" });
+  });
+});
+
+test("assistive technology is told what there is and what happens", async () => {
+  await visit(`${home}#02`, async (page) => {
+    const tree = await page.locator("body").ariaSnapshot();
+    for (const part of [
+      'heading "You are the scheduler" [level=1]',
+      'combobox "Lesson"',
+      'combobox "Program"',
+      'heading "02 race',
+      'heading "Who takes the next step?"',
+      'button "a reads counter"',
+      'region "Source, line by line"',
+      "paragraph: Nobody has taken a step",
+      'region "Lanes of the threads, step by step"',
+      'textbox "This schedule as a link"',
+    ]) assert.ok(tree.includes(part), `${part} is missing in\n${tree}`);
+  });
+});
+
+test("it works as files, opened from a folder", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "handover-page-"));
+  try {
+    await save(home, folder);
+    const file = pathToFileURL(join(folder, "index.html")).href;
+    await visit(`${file}#02/lost_update/0.1`, async (page) => {
+      assert.match(await said(page), /Step 2/);
+      await click(page, BREAKS.slice(2));
+      assert.match(await said(page), /Challenge met in 5 steps/);
+      await page.locator("#lesson").selectOption({ label: "07 messages" });
+      await page.locator("#task-title", { hasText: "07 messages" }).waitFor();
+      assert.match(page.url(), /#07\/full$/);
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
