@@ -2,7 +2,45 @@
 //!
 //! Outside an exploration they are std's, and record what happens for [`record`]. Under [`explore`] every
 //! operation is a step that the explorer grants: it runs a program under all schedules up to a stated bound, and says which
-//! break it and what it did not look at. Pictures of both are drawn elsewhere.
+//! break it and what it did not look at. Pictures of both are in [`picture`].
+//!
+//! # A model of one's own
+//!
+//! A program is a function without arguments. It makes its threads and what they share, and says as an assertion what it promises.
+//! Threads and objects have names, which schedules and pictures use.
+//!
+//! ```
+//! use handover_lab::picture::{self, text};
+//! use handover_lab::{Bounds, explore, replay, sync::Shared, thread};
+//! use std::sync::Arc;
+//!
+//! fn one_seat() {
+//!     let free = Arc::new(Shared::new("free", 1));
+//!     let booked = ["ann", "bob"].map(|name| {
+//!         let free = Arc::clone(&free);
+//!         thread::spawn(name, move || {
+//!             let is_free = free.read() > 0;
+//!             if is_free {
+//!                 free.write(0);
+//!             }
+//!             is_free
+//!         })
+//!     });
+//!     let booked = booked.map(thread::JoinHandle::join);
+//!     assert!(booked[0] != booked[1], "one seat, one booking");
+//! }
+//!
+//! let found = explore(one_seat, Bounds::default());
+//! assert!(found.complete, "every schedule was looked at");
+//! assert_eq!((found.schedules, found.broken), (6, 4));
+//! let (schedule, _) = found.shortest.expect("there are schedules that break it");
+//! let run = replay(one_seat, &schedule)?;
+//! assert!(text::steps(&picture::of_replay("one seat", &run), false).contains("ann"));
+//! # Ok::<(), handover_lab::Misfit>(())
+//! ```
+//!
+//! `examples/own.rs` is a longer one with its repair, which `handover learn --file` prints; the book's chapter `Write your own`
+//! says what a model may contain.
 
 pub mod chance;
 mod explore;
