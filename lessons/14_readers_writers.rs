@@ -51,7 +51,7 @@ that lets readers go first, and one that lets writers go first.",
             "The count has a mutex, and the first reader keeps it while waiting for the board, so that the second one waits \
              too. No reader sees a wiped board. But two readers who come and go by turns never leave the board, and the \
              clerk waits. Nobody is stuck and no assertion is broken: he starves. A thread counts as starved here when \
-             others have taken more than 12 steps, and it could go on after none of them.",
+             others have taken 12 steps, and it could go on after none of them.",
         )
         .patience(12),
         Program::wrong(
@@ -238,7 +238,7 @@ fn door() {
     let (b, f) = (Arc::clone(&board), Arc::clone(&free));
     let d = Arc::clone(&door);
     let clerk = thread::spawn("clerk", move || {
-        for _ in thread::rounds(2) {
+        for _change in thread::rounds(2) {
             let door = d.lock();
             f.acquire();
             b.write("");
@@ -251,7 +251,7 @@ fn door() {
         let (board, free) = (Arc::clone(&board), Arc::clone(&free));
         let (inside, door) = (Arc::clone(&inside), Arc::clone(&door));
         thread::spawn(name, move || {
-            for _ in thread::rounds(2) {
+            for _look in thread::rounds(3) {
                 drop(door.lock()); // goes through
                 let mut count = inside.lock();
                 *count += 1;

@@ -59,7 +59,7 @@ bound.",
             FILE,
             "Everybody joins a line. Whoever changes something, by coming or by going, calls those at its head, as long as \
              there is a place for their party. Nobody is overtaken, so nobody waits for more than those who came before: \
-             here for no more than 8 steps of others, which is proven with the rest. The price: a place stays empty while \
+             here for fewer than 8 steps of others, which is proven with the rest. The price: a place stays empty while \
              women are inside and a man stands at the head of the line.",
         )
         .patience(8),
