@@ -84,13 +84,31 @@ fn a_saved_schedule_is_run_again_step_by_step() {
         assert_eq!((&again["steps"], &again["end"]), (&explored["shortest"], &explored["end"]));
         assert_eq!((&again["broken"], &again["ended"]), (&true.into(), &true.into()));
     }
-    // Whom a notification wakes, and a wake-up that nobody asked for, are in the file too.
-    for (lesson, program) in [("06", "one_condition"), ("04", "woken_for_nothing")] {
+    // Whom a notification wakes, a wake-up that nobody asked for, and what chance picked are in the file too.
+    for (lesson, program) in
+        [("06", "one_condition"), ("04", "woken_for_nothing"), ("10", "not_synced")]
+    {
         folder.run(&["learn", lesson, "--program", program, "--save", "s.json"]).done();
         let explored = folder.object(&["learn", lesson, "--program", program, "--explore"]);
         let again = folder.object(&["learn", lesson, "--replay", "s.json"]);
         assert_eq!((&again["steps"], &again["end"]), (&explored["shortest"], &explored["end"]));
     }
+}
+
+#[test]
+fn who_starves_is_found_where_patience_is_bounded_and_starves_again_in_the_replay() {
+    let folder = Folder::new();
+    let words = ["learn", "06", "--program", "two_conditions"];
+    let explored = |patience| [&words[..], &["--explore", "--patience", patience]].concat();
+    let found = folder.object(&explored("10"));
+    assert_eq!(found["bounds"]["patience"], 10);
+    assert_eq!(found["end"], "eve starves: it has waited through 10 steps of others");
+    let ran = folder.run(&explored("40"));
+    let said = flat(ran.done());
+    assert!(said.contains("does a thread wait through 40 steps of others"), "{said}");
+    folder.run(&[&words[..], &["--patience", "10", "--save", "s.json"]].concat()).done();
+    let again = folder.object(&["learn", "06", "--replay", "s.json"]);
+    assert_eq!((&again["steps"], &again["end"]), (&found["shortest"], &found["end"]));
 }
 
 #[test]

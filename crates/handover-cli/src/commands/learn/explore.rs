@@ -119,8 +119,11 @@ pub(super) fn counted(program: &Program, found: &Exploration, bounds: &Bounds) -
         )
     });
     if let Some(patience) = bounds.patience {
-        let starved = if proven { "no thread waits" } else { "a thread starves that waits" };
-        said.push_str(&format!(" In them {starved} through {patience} steps of others."));
+        said.push_str(&if proven {
+            format!(" In none of them does a thread wait through {patience} steps of others.")
+        } else {
+            format!(" A thread that waits through {patience} steps of others counts as starved.")
+        });
     }
     if let Some((schedule, _)) = &found.shortest {
         let shortest = if found.complete { "The shortest" } else { "The shortest found" };
