@@ -1,5 +1,5 @@
 //! The lessons as chapters of the book, with their pictures: the same words, counts and schedules as in a terminal (`page.rs`),
-//! as Markdown and SVG. What is written depends on nothing but the lessons, so a test can tell whether the book is stale. The
+//! as Markdown and SVG, and the page of `web/` beside them. What is written depends on nothing but the lessons, so a test can tell whether the book is stale. The
 //! pages about the lessons that are written by hand stand beside the chapters and are not touched.
 
 use std::fs;
@@ -10,8 +10,12 @@ use handover_lessons::{Lesson, Program, all};
 
 use super::find::is_exercise;
 use super::page::{Looked, go_on};
+use super::web;
 use crate::app::App;
 use crate::failure::Failure;
+
+/// The folder of the page on which the reader is the scheduler.
+const PLAY: &str = "play";
 
 /// Writes every chapter and picture into this folder; those that are there already as they are to be are left alone.
 ///
@@ -45,6 +49,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
             chapter.pictures.into_iter().map(|(name, picture)| (name, picture.into_bytes())),
         );
     }
+    files.extend(web::files().into_iter().map(|(name, bytes)| (format!("{PLAY}/{name}"), bytes)));
     files
 }
 
@@ -122,6 +127,12 @@ impl Chapter {
             ));
             self.pictures.push((name, svg::svg(picture)));
         }
+        let first = lesson.wrong().is_some_and(|first| first.name == program.name);
+        let challenge = if first { format!(" {}", prose(lesson.challenge)) } else { String::new() };
+        self.block(&format!(
+            "[You are the scheduler]({PLAY}/index.html#{:02}/{}): choose who takes each step.{challenge}",
+            lesson.number, program.name
+        ));
     }
 
     fn end(&mut self, lesson: &Lesson) {
@@ -230,7 +241,8 @@ mod tests {
         let names: std::collections::BTreeSet<&String> =
             files.iter().map(|(name, _)| name).collect();
         assert_eq!(names.len(), files.len());
-        for (name, _) in files.iter().filter(|(name, _)| name.ends_with(".svg")) {
+        let pictures = files.iter().map(|(name, _)| name).filter(|name| name.ends_with(".svg"));
+        for name in pictures.filter(|name| !name.starts_with(PLAY)) {
             let shown = format!("]({name})");
             let chapters = files.iter().filter(|(name, _)| name.ends_with(".md"));
             let shows = |text: &[u8]| String::from_utf8_lossy(text).contains(&shown);

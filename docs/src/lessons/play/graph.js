@@ -1,0 +1,161 @@
+// What a lesson's data say, read: the programs of a lesson, the states that each can be in, and the ways between them.
+// The data are written by `commands/learn/web/data.rs`, which says how; nothing of the page is drawn here.
+(() => {
+  "use strict";
+  const page = (window.handover = window.handover || {});
+
+  /** A step that can be taken: whose, which state it leads to, and whom it wakes, or what chance picks in it. */
+  const choice = ([thread, to, also = null]) => ({
+    thread,
+    to,
+    wakes: also !== null && also >= 0 ? also : null,
+    unasked: also === -1,
+    picks: also !== null && also <= -2 ? -2 - also : null,
+  });
+
+  /** A program of a lesson. `graph` is null for one whose states are too many to be sent. */
+  class Program {
+    constructor(data, lesson) {
+      for (const lane of data.graph?.lanes ?? []) lane.holds ??= []; // left out where empty
+      this.lesson = lesson;
+      this.name = data.name;
+      this.wrong = data.wrong;
+      this.says = data.says;
+      this.first = data.first;
+      this.source = data.source.split("\n");
+      this.limit = data.limit;
+      this.schedules = data.schedules; // a text: there may be more than numbers can count
+      this.broken = data.broken;
+      this.graph = data.graph;
+      if (this.graph) {
+        this.objects = this.graph.objects.map((table) => table.map(([kind, name]) => ({ kind, name })));
+        this.toBroken = distances(this.graph);
+      }
+    }
+
+    /** Whether it is the one that the lesson's challenge is about: the first that breaks. */
+    get isChallenge() {
+      return this === this.lesson.programs.find((program) => program.wrong);
+    }
+
+    /** The state of this number: where each thread stands, what each object holds, which steps can be taken, how it ended. */
+    state(at) {
+      const [lanes, values, next, end = null, table = 0] = this.graph.nodes[at];
+      return {
+        at,
+        lanes: lanes.map((lane) => this.graph.lanes[lane]),
+        objects: this.objects[table],
+        values: values.map((word) => this.graph.words[word]),
+        choices: next.map(choice),
+        end: end === null ? null : this.graph.ends[end],
+      };
+    }
+
+    /** How many steps the shortest schedule has that breaks it from this state on; null if none does. */
+    shortestFrom(at) {
+      return this.toBroken[at] < 0 ? null : this.toBroken[at];
+    }
+
+    /** The choices of one of the shortest schedules that break it. */
+    shortest() {
+      const choices = [];
+      let at = 0;
+      while (this.toBroken[at] > 0) {
+        const next = this.state(at).choices;
+        const best = next.findIndex(({ to }) => this.toBroken[to] === this.toBroken[at] - 1);
+        choices.push(best);
+        at = next[best].to;
+      }
+      return choices;
+    }
+
+    /** The longest list that this object ever holds, for drawing the room in it; 0 if it never holds one. */
+    room(object) {
+      this.rooms = this.rooms || new Map();
+      if (!this.rooms.has(object)) {
+        const seen = new Set(this.graph.nodes.map(([, values]) => values[object]));
+        const lengths = [...seen].map((word) => page.items(this.graph.words[word])?.length ?? 0);
+        this.rooms.set(object, Math.max(0, ...lengths));
+      }
+      return this.rooms.get(object);
+    }
+  }
+
+  /** For each state the number of steps to the nearest broken end, -1 where none can be reached: breadth first, backwards. */
+  function distances(graph) {
+    const before = graph.nodes.map(() => []);
+    graph.nodes.forEach(([, , next], from) => next.forEach(([, to]) => before[to].push(from)));
+    const steps = graph.nodes.map(() => -1);
+    const queue = [];
+    graph.nodes.forEach(([, , , end = null], at) => {
+      if (end !== null && graph.ends[end].broken) {
+        steps[at] = 0;
+        queue.push(at);
+      }
+    });
+    for (let head = 0; head < queue.length; head += 1) {
+      for (const from of before[queue[head]]) {
+        if (steps[from] < 0) {
+          steps[from] = steps[queue[head]] + 1;
+          queue.push(from);
+        }
+      }
+    }
+    return steps;
+  }
+
+  /** The items of a list as Rust's Debug writes it, `[1, "a, b"]`; null for what is no list. */
+  page.items = (text) => {
+    const inside = /^\[(.*)\]( closed)?$/s.exec(text ?? "");
+    if (!inside) return null;
+    const items = [];
+    let item = "";
+    let depth = 0;
+    let quoted = false;
+    for (let at = 0; at < inside[1].length; at += 1) {
+      const c = inside[1][at];
+      if (quoted && c === "\\") {
+        item += c + inside[1][(at += 1)];
+        continue;
+      }
+      if (c === '"') quoted = !quoted;
+      if (!quoted && "([{".includes(c)) depth += 1;
+      if (!quoted && ")]}".includes(c)) depth -= 1;
+      if (c === "," && !quoted && depth === 0) {
+        items.push(item.trim());
+        item = "";
+      } else {
+        item += c;
+      }
+    }
+    return item.trim() ? [...items, item.trim()] : items;
+  };
+
+  // The list comes in `data/lessons.js`, and each lesson in a file of its own when it is first wanted. Both are scripts and not
+  // JSON, because a page that was opened as a file may load scripts from its folder, and nothing else.
+  const loading = new Map();
+  const come = new Map();
+
+  page.come = (about, programs) => {
+    const lesson = { ...about };
+    lesson.programs = programs.map((program) => new Program(program, lesson));
+    come.set(about.number, lesson);
+  };
+
+  /** The lesson that this line of the list names. */
+  page.load = ({ number, file }) => {
+    if (!loading.has(number)) {
+      loading.set(number, new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = `data/${file}`;
+        script.onload = () => (come.has(number) ? resolve(come.get(number)) : script.onerror());
+        script.onerror = () => {
+          loading.delete(number); // so that it can be tried again
+          reject(new Error(`The lesson's data, ${script.src}, cannot be loaded. Is what served this page still running?`));
+        };
+        document.head.append(script);
+      }));
+    }
+    return loading.get(number);
+  };
+})();

@@ -1,0 +1,230 @@
+// The picture: a lane for each thread that grows to the right with each step, arrows between them, and below what the shared
+// things held. Looks are those of the command line's SVG: Okabe and Ito's colours, and each state another shape, so that they
+// are told apart without colours. The names stand in a drawing of their own, which stays when the lanes are scrolled.
+(() => {
+  "use strict";
+  const page = (window.handover = window.handover || {});
+
+  const COLUMN = 132; // one step
+  const ROW = 74; // one thread
+  const LEVEL = 34; // one shared thing
+  const TOP = 26; // the numbers of the steps
+  const NAMES = 92;
+  const LINE = 13; // between lines of small text
+  const LETTERS = 19; // in a column
+  const CIRCLE = 170; // who waits for whom, at the right of a deadlock
+
+  const SVG = "http://www.w3.org/2000/svg";
+
+  function add(parent, tag, attributes = {}, text) {
+    const element = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    if (text !== undefined) element.textContent = text;
+    parent.append(element);
+    return element;
+  }
+
+  function short(text, letters) {
+    return text.length > letters ? `${text.slice(0, letters - 1)}…` : text;
+  }
+
+  /** The words in lines that fit a column, and not more than three of them. */
+  function wrapped(text) {
+    const lines = [];
+    for (const word of text.split(" ")) {
+      const last = lines.at(-1);
+      if (last !== undefined && last.length + 1 + word.length <= LETTERS) lines[lines.length - 1] = `${last} ${word}`;
+      else lines.push(word);
+    }
+    const kept = lines.slice(0, 3);
+    if (lines.length > 3) kept[2] = `${short(kept[2], LETTERS - 1)}…`.replace("……", "…");
+    return kept.map((line) => short(line, LETTERS));
+  }
+
+  /** Thick, thin and hollow: what the colours say, said again. */
+  const HEIGHTS = { running: 8, asleep: 5, holding: 16, waiting: 16, broken: 16 };
+
+  function bar(parent, look, x, y, width) {
+    const height = HEIGHTS[look];
+    return add(parent, "rect", { class: look, x, y: y + (16 - height) / 2, width, height, rx: 2 });
+  }
+
+  /** A small drawing of a state, for the list of threads and the legend. */
+  page.swatch = (look) => {
+    const svg = document.createElementNS(SVG, "svg");
+    for (const [name, value] of Object.entries({ class: "swatch", viewBox: "0 0 34 18", "aria-hidden": "true" })) {
+      svg.setAttribute(name, value);
+    }
+    if (look in HEIGHTS) bar(svg, look, 1, 1, 32);
+    if (look === "in-hand") {
+      add(svg, "rect", { class: "holding", x: 1, y: 6, width: 32, height: 6 });
+      bar(svg, "waiting", 1, 1, 32);
+    }
+    return svg;
+  };
+
+  /** Which shared things are worth a line: those that hold a value, and not only somebody's sleep. */
+  function shown(walk) {
+    return walk.states.at(-1).objects.flatMap((object, id) => {
+      if (object.kind === "condition") return [];
+      const values = walk.states.map((state) => state.values[id]);
+      return values.some((value) => value !== undefined && value !== "()" && value !== "held") ? [id] : [];
+    });
+  }
+
+  page.drawLanes = (box, walk) => {
+    const { states, at } = walk;
+    const threads = Math.max(...states.map((state) => state.lanes.length));
+    const levels = shown(walk);
+    const height = TOP + threads * ROW + levels.length * LEVEL + 6;
+    const names = document.createElementNS(SVG, "svg");
+    const svg = document.createElementNS(SVG, "svg");
+    const size = (element, width, attributes) => {
+      for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}`, ...attributes })) {
+        element.setAttribute(name, value);
+      }
+    };
+    size(names, NAMES, { class: "names", "aria-hidden": "true" });
+    const circle = walk.isAtEnd ? (walk.state.end.circle ?? []) : [];
+    size(svg, states.length * COLUMN + (circle.length ? CIRCLE : 12), { class: "steps", role: "img" });
+    const says = `${page.plural(threads, "lane")}, ${page.plural(at, "step")}; the list below says the same in words.`;
+    add(svg, "title", {}, says);
+    arrowheads(svg);
+    grid(svg, walk, height);
+    for (let thread = 0; thread < threads; thread += 1) {
+      const name = states.findLast((state) => state.lanes[thread]).lanes[thread].name;
+      add(names, "text", { class: "ink", x: 4, y: TOP + thread * ROW + 19 }, short(name, 11));
+      lane(svg, walk, thread);
+    }
+    for (let step = 1; step < states.length; step += 1) marks(svg, walk, step);
+    circle.forEach((_, row) => waitsFor(svg, walk, circle, row));
+    levels.forEach((object, row) => {
+      const y = TOP + threads * ROW + row * LEVEL;
+      add(names, "text", { class: "quiet", x: 4, y: y + 22 }, short(states.at(-1).objects[object].name, 11));
+      level(svg, walk, object, y);
+    });
+    box.replaceChildren(names, svg);
+    // The step that is looked at comes into sight; on paper there is nothing to scroll.
+    const right = (at + 1) * COLUMN + NAMES + (circle.length ? CIRCLE : 12);
+    box.scrollLeft = Math.max(0, right - box.clientWidth + 12);
+  };
+
+  function arrowheads(svg) {
+    const defs = add(svg, "defs");
+    for (const [id, look] of [["tip", "head"], ["ring-tip", "ring-head"]]) {
+      const marker = add(defs, "marker", {
+        id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto",
+      });
+      add(marker, "path", { class: look, d: "M0 0 8 4 0 8z" });
+    }
+  }
+
+  /** A line and a number for each step; the one that is looked at is marked, and what comes after it is faint. */
+  function grid(svg, walk, height) {
+    add(svg, "rect", { class: "now", x: walk.at * COLUMN, y: 0, width: COLUMN, height, rx: 4 });
+    walk.states.forEach((_, step) => {
+      const x = step * COLUMN;
+      add(svg, "path", { class: "line", d: `M${x + 0.5} ${TOP - 4}V${height}` });
+      add(svg, "text", { class: "quiet", x: x + 5, y: 17 }, step === 0 ? "start" : String(step));
+    });
+  }
+
+  const faint = (walk, step) => (step > walk.at ? " future" : "");
+
+  function lane(svg, walk, thread) {
+    let stretch = null;
+    walk.states.forEach((state, step) => {
+      const found = state.lanes[thread];
+      const look = found && page.look(found);
+      if (!(look in HEIGHTS)) {
+        stretch = null;
+        return;
+      }
+      const y = TOP + thread * ROW + 6;
+      // Who waits or sleeps with a lock in hand is drawn with what they hold inside.
+      const inHand = look !== "holding" && found.holds.length > 0;
+      if (inHand) add(svg, "rect", { class: `holding${faint(walk, step)}`, x: step * COLUMN, y: y + 5, width: COLUMN, height: 6 });
+      const key = look + faint(walk, step);
+      if (stretch?.key === key) {
+        stretch.width += COLUMN;
+        stretch.rect.setAttribute("width", stretch.width);
+        return;
+      }
+      const rect = bar(svg, look, step * COLUMN, y, COLUMN);
+      rect.setAttribute("class", key);
+      add(rect, "title", {}, `${found.name}: ${page.LOOKS[look]}`);
+      stretch = { key, rect, width: COLUMN };
+    });
+  }
+
+  /** What a step did, in small words under the lane of its thread, and arrows to whom it concerns. */
+  function marks(svg, walk, step) {
+    const taken = walk.step(step);
+    const { own, arrows } = page.happened(taken);
+    const group = add(svg, "g", { class: `mark${faint(walk, step)}` });
+    const x = step * COLUMN + 11;
+    const y = TOP + taken.choice.thread * ROW;
+    // That it ends is seen: its lane does.
+    const whole = own.filter((one) => one !== "ends").join(", ");
+    const text = add(group, "text", { class: "ink small" });
+    add(text, "title", {}, whole);
+    wrapped(whole).forEach((line, row) => add(text, "tspan", { x, y: y + 36 + row * LINE }, line));
+    arrows.forEach(({ to, kind }, row) => {
+      const from = y + 14;
+      const till = TOP + to * ROW + (to > taken.choice.thread ? 4 : 24);
+      // At the left of the words; several of one step stand beside one another.
+      const at = step * COLUMN + 2.5 + row * 5;
+      const path = add(group, "path", {
+        class: kind === "lets go on" ? "arrow frees" : "arrow", "marker-end": "url(#tip)", d: `M${at} ${from}V${till}`,
+      });
+      add(path, "title", {}, `${kind} ${taken.after.lanes[to].name}`);
+    });
+  }
+
+  /** At the right of a deadlock: an arrow from each thread in the circle to the one that it waits for. */
+  function waitsFor(svg, walk, circle, row) {
+    const [from, to] = [circle[row], circle[(row + 1) % circle.length]];
+    const x = walk.states.length * COLUMN + 4;
+    const [y1, y2] = [from, to].map((thread) => TOP + thread * ROW + 14);
+    const down = to > from;
+    const bend = x + (down ? 34 : 96);
+    const shift = down ? 3 : -3; // beside one another, where one leaves and one arrives
+    const d = `M${x} ${y1 + shift}C${bend} ${y1 + shift} ${bend} ${y2 + shift} ${x} ${y2 + shift}`;
+    const path = add(svg, "path", { class: "ring", "marker-end": "url(#ring-tip)", d });
+    const lane = walk.state.lanes[from];
+    const object = lane.mutex ?? lane.what;
+    const about = object === undefined ? lane.whom : walk.state.objects[object].name;
+    add(path, "title", {}, `${lane.name} waits for ${about}`);
+    const middle = (y1 + y2) / 2 + (down ? -12 : 20);
+    add(svg, "text", { class: "ink small", x: x + (down ? 30 : 76), y: middle }, `for ${short(about ?? "", 10)}`);
+  }
+
+  /** What a shared thing held: its value where it changes, and behind it how full it is, if that is a number or a list. */
+  function level(svg, walk, object, y) {
+    const { states, program } = walk;
+    const room = Math.max(program.room(object), ...states.map((state) => amount(state.values[object]) ?? 0));
+    let last;
+    states.forEach((state, step) => {
+      const value = state.values[object];
+      if (value === undefined) return;
+      const fill = amount(value);
+      const group = add(svg, "g", { class: faint(walk, step).trim() });
+      if (fill && room) {
+        const height = ((LEVEL - 8) * fill) / room;
+        add(group, "rect", { class: "fill", x: step * COLUMN + 1, y: y + LEVEL - 2 - height, width: COLUMN - 1, height });
+      }
+      if (value !== last) {
+        const text = add(group, "text", { class: "ink code", x: step * COLUMN + 5, y: y + 22 }, short(value, 15));
+        add(text, "title", {}, `${state.objects[object].name}: ${value}`);
+      }
+      last = value;
+    });
+    add(svg, "path", { class: "line", d: `M0 ${y + LEVEL - 1.5}H${states.length * COLUMN}` });
+  }
+
+  function amount(value) {
+    const items = page.items(value);
+    if (items) return items.length;
+    return /^\d{1,6}$/.test(value ?? "") ? Number(value) : null;
+  }
+})();

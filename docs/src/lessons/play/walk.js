@@ -1,0 +1,110 @@
+// Where somebody is in a program: the choices made, and how far they are shown; and the same as the end of a link,
+// `#02/lost_update/0.1.0`, where each number is the place of a choice among those that were possible.
+(() => {
+  "use strict";
+  const page = (window.handover = window.handover || {});
+
+  /** A schedule that is being made. Steps back keep what was there, until another way is taken. */
+  class Walk {
+    constructor(program) {
+      this.program = program;
+      this.states = [program.state(0)];
+      this.taken = []; // indices of choices; one fewer than states
+      this.at = 0;
+      this.played = false; // whether the machine made these choices
+    }
+
+    get state() {
+      return this.states[this.at];
+    }
+
+    get isAtEnd() {
+      return this.state.end !== null;
+    }
+
+    /** The state before and after step number `step`, counted from 1, and the choice between them. */
+    step(step) {
+      const before = this.states[step - 1];
+      return { step, before, choice: before.choices[this.taken[step - 1]], after: this.states[step] };
+    }
+
+    /** Takes the step with this place among those possible; false if there is none. */
+    take(index) {
+      const choice = this.state.choices[index];
+      if (!choice) return false;
+      if (this.taken[this.at] !== index) {
+        this.states.length = this.at + 1;
+        this.taken.length = this.at;
+        this.taken.push(index);
+        this.states.push(this.program.state(choice.to));
+        this.played = false;
+      }
+      this.at += 1;
+      return true;
+    }
+
+    /** Goes to a step that was taken before. */
+    goTo(at) {
+      const there = Math.min(Math.max(at, 0), this.taken.length);
+      const moved = there !== this.at;
+      this.at = there;
+      return moved;
+    }
+
+    get hash() {
+      const { lesson, name } = this.program;
+      return page.hash(lesson, name, this.taken.slice(0, this.at));
+    }
+  }
+
+  page.Walk = Walk;
+
+  page.hash = (lesson, program, taken = []) => {
+    const parts = [String(lesson.number).padStart(2, "0"), program];
+    return `#${taken.length ? [...parts, taken.join(".")].join("/") : parts.join("/")}`;
+  };
+
+  /** What a link asks for, read as far as it can be: a lesson's line in the list, a program's name, choices, and what is wrong. */
+  page.asked = (hash, lessons) => {
+    let text = hash.replace(/^#/, "");
+    try {
+      text = decodeURIComponent(text);
+    } catch {
+      // A stray % sign: what is wrong with it is said below.
+    }
+    const [number = "", program = "", steps = ""] = text.split("/", 3);
+    if (!number) return { line: lessons[0], program: null, taken: [], problem: null };
+    const line = lessons.find((lesson) => /^\d+$/.test(number) && lesson.number === Number(number))
+      ?? lessons.find((lesson) => lesson.name === number.toLowerCase());
+    if (!line) {
+      return { line: lessons[0], program: null, taken: [], problem: `The link names lesson ${short(number)}, and there is none.` };
+    }
+    const missing = program && !line.programs.some(({ name }) => name === program);
+    if (missing) {
+      const problem = `The link names program ${short(program)}, and lesson ${line.number} has none of that name.`;
+      return { line, program: null, taken: [], problem };
+    }
+    return { line, program: program || null, taken: steps ? steps.split(".") : [], problem: null };
+  };
+
+  /** Takes these choices as far as they fit; what is said where they do not. */
+  page.follow = (walk, taken) => {
+    for (const [index, word] of taken.entries()) {
+      const { choices } = walk.state;
+      const fits = /^\d{1,4}$/.test(word) && walk.take(Number(word));
+      if (!fits) {
+        const there = walk.isAtEnd
+          ? "the program has ended before"
+          : `it asks for choice ${short(word)} there, and the choices are 0 to ${choices.length - 1}`;
+        const shown = index === 0 ? "Nothing of it could be followed." : `Shown are the ${index} before it.`;
+        return `The schedule in the link leaves the program at step ${index + 1}: ${there}. ${shown} `
+          + "It may have been made for another version of the program.";
+      }
+    }
+    return null;
+  };
+
+  function short(text) {
+    return text.length > 40 ? `“${text.slice(0, 39)}…”` : `“${text}”`;
+  }
+})();

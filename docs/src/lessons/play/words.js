@@ -1,0 +1,203 @@
+// What is said: what a thread would do, why it waits, what a step did, and how it ended. Sentences only; where they are shown
+// is the view's. A step is told by comparing the states before and after it.
+(() => {
+  "use strict";
+  const page = (window.handover = window.handover || {});
+
+  page.plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+  page.list = (words) => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
+
+  /** What the thread does when it takes its step: "reads counter". */
+  page.does = (state, lane) => {
+    const what = lane.what === undefined ? lane.whom : state.objects[lane.what].name;
+    return what === undefined ? lane.does : `${lane.does} ${what}`;
+  };
+
+  /** A choice in words: what it does, and whom it wakes or what chance picks. */
+  page.chosen = (program, state, choice) => {
+    const lane = state.lanes[choice.thread];
+    if (choice.unasked) return `wakes on ${state.objects[lane.what].name}, although nobody notified it`;
+    const does = page.does(state, lane);
+    if (choice.wakes !== null) return `${does}, waking ${state.lanes[choice.wakes].name}`;
+    if (choice.picks === null) return does;
+    return does + picked(lane, choice, program.state(choice.to));
+  };
+
+  /** What chance did: a number, or for a power cut what it left on the disk. */
+  function picked(lane, choice, after) {
+    return lane.op === "cut" ? `, which leaves ${after.values[lane.what]}` : `: ${choice.picks}`;
+  }
+
+  /** Whether the thread stands at a step that it can or could take, and holds nothing up by waiting. */
+  page.look = (lane) => {
+    if (lane.is === "ready") return lane.holds.length ? "holding" : "running";
+    return { waits: "waiting", asleep: "asleep", panicked: "broken", done: "done" }[lane.is];
+  };
+
+  /** The word of the legend for it. */
+  page.LOOKS = {
+    running: "running",
+    holding: "holding a lock",
+    waiting: "waiting",
+    asleep: "asleep",
+    broken: "panicked",
+  };
+
+  /** Why a thread takes no step. */
+  page.why = (state, thread) => {
+    const lane = state.lanes[thread];
+    const name = (object) => state.objects[object].name;
+    switch (lane.is) {
+      case "done": return "has ended";
+      case "panicked": return "has panicked";
+      case "asleep": return `sleeps on ${name(lane.what)} until somebody notifies`;
+      case "ready":
+        if (state.end) return `would go on: ${page.does(state, lane)}`;
+        return "lets others go first: it goes on when another thread has taken a step";
+      default:
+    }
+    switch (lane.op) {
+      case "join": return `waits for the end of ${lane.whom}`;
+      case "lock": return `waits for ${held(state, lane.what)}`;
+      case "relock": return `was woken, and waits for ${held(state, lane.mutex)}`;
+      case "send": return `waits for room in ${name(lane.what)}`;
+      case "receive": return `waits for a value in ${name(lane.what)}`;
+      case "acquire": return `waits until ${name(lane.what)} is more than ${state.values[lane.what]}`;
+      default: return `waits; next it ${page.does(state, lane)}`;
+    }
+  };
+
+  function held(state, mutex) {
+    const holder = state.lanes.find((lane) => lane.holds.includes(mutex));
+    return `${state.objects[mutex].name}${holder ? `, which ${holder.name} holds` : ""}`;
+  }
+
+  /**
+   * What a step did: `own` by the thread that took it, `others` to the rest; `arrows` to the threads that it started, woke, or
+   * let go on; `changed`, the objects that hold something else now.
+   */
+  page.happened = ({ before, choice, after }) => {
+    const old = before.lanes[choice.thread];
+    const lane = after.lanes[choice.thread];
+    const own = [doneBy(before, after, choice, old)];
+    const arrows = [];
+    const others = [];
+    const woken = [];
+    after.lanes.forEach((other, thread) => {
+      const was = before.lanes[thread];
+      if (thread === choice.thread) return;
+      if (!was) {
+        arrows.push({ to: thread, kind: "starts" });
+      } else if (was.is === "asleep" && other.is !== "asleep") {
+        arrows.push({ to: thread, kind: "wakes" });
+        woken.push(other.name);
+      } else if (was.is === "waits" && (other.is === "ready" || other.is === "done")) {
+        if (was.op !== "join") arrows.push({ to: thread, kind: "lets go on" });
+        others.push(`${other.name} ${other.is === "done" ? "ends" : "can go on"}`);
+      } else if (was.is === "waits" && (other.op !== was.op || other.what !== was.what || other.whom !== was.whom)) {
+        others.push(`${other.name} ${page.why(after, thread)}`); // it was joining, and goes on to its next step
+      }
+    });
+    const started = arrows.filter(({ kind }) => kind === "starts").map(({ to }) => after.lanes[to].name);
+    if (woken.length) own.push(`wakes ${page.list(woken)}`);
+    own.push(...given(after, choice, old, lane));
+    if (started.length) own.push(`starts ${page.list(started)}`);
+    if (lane.is === "done") own.push("ends");
+    if (lane.is === "panicked") own.push("panics");
+    const changed = after.values.flatMap((value, object) => (value === before.values[object] ? [] : [object]));
+    return { name: lane.name, own, others, arrows, changed };
+  };
+
+  function doneBy(before, after, choice, old) {
+    if (choice.unasked) return `wakes unasked on ${before.objects[old.what].name}`;
+    const does = page.does(before, old);
+    if (choice.picks !== null) return does + picked(old, choice, after);
+    return old.op === "cell" ? `${does}: ${after.values[old.what]}` : does;
+  }
+
+  /** The locks that were given back in the step: those held before, and one that was only taken in passing. */
+  function given(after, choice, old, lane) {
+    const passing = old.op === "lock" ? [old.what] : old.op === "relock" ? [old.mutex] : [];
+    const had = choice.unasked ? old.holds : [...old.holds, ...passing];
+    return had.filter((mutex) => !lane.holds.includes(mutex)).map((mutex) => `gives ${after.objects[mutex].name} back`);
+  }
+
+  /** How it ended: a word for it, a sentence, and for a deadlock who waits for whom. */
+  page.ended = (walk) => {
+    const { end, lanes, objects } = walk.state;
+    const name = (thread) => lanes[thread].name;
+    switch (end.kind) {
+      case "well": return { word: "It ends well", says: "Every thread has ended, and nothing was found wrong.", waits: [] };
+      case "panicked": return { word: `${name(end.thread)} panics`, says: end.said, waits: [] };
+      case "deadlock": {
+        const told = (thread) => `${name(thread)} ${page.why(walk.state, thread)}`;
+        if (end.circle.length === 1) {
+          return { word: "A deadlock", says: `${name(end.circle[0])} waits for what it holds itself.`, waits: end.circle.map(told) };
+        }
+        if (end.circle.length > 1) {
+          const round = [...end.circle, end.circle[0]].map(name).join(" → ");
+          const says = `They wait for one another in a circle: ${round}. None of them can ever go on.`;
+          return { word: "A deadlock", says, waits: end.circle.map(told) };
+        }
+        const stuck = lanes.flatMap((lane, thread) => (["waits", "asleep"].includes(lane.is) ? [thread] : []));
+        const lost = lostOn(walk).map((object) => objects[object].name);
+        if (lost.length) {
+          const says = `${page.list(lost)} was notified when nobody slept on it, and a notification that wakes nobody is gone.`;
+          return { word: "A lost wake-up", says, waits: stuck.map(told) };
+        }
+        return { word: "A deadlock", says: "Nobody can take a step, and not everybody has ended.", waits: stuck.map(told) };
+      }
+      case "starved": {
+        const says = `It has waited through ${page.plural(end.steps, "step")} of others, as many as this program is given.`;
+        const waits = [`${name(end.thread)} ${page.why(walk.state, end.thread)}`];
+        return { word: `${name(end.thread)} starves`, says, waits };
+      }
+      default: return { word: "It was left here", says: "The bound on steps is reached.", waits: [] };
+    }
+  };
+
+  /** The conditions on which somebody sleeps now, and which were notified on the way here when nobody slept on them. */
+  function lostOn(walk) {
+    const sleptOn = (state) => state.lanes.flatMap((lane) => (lane.is === "asleep" ? [lane.what] : []));
+    const lost = new Set();
+    for (let step = 1; step <= walk.at; step += 1) {
+      const { before, choice } = walk.step(step);
+      const lane = before.lanes[choice.thread];
+      if (lane.op === "notify" && !sleptOn(before).includes(lane.what)) lost.add(lane.what);
+    }
+    return [...new Set(sleptOn(walk.state))].filter((object) => lost.has(object));
+  }
+
+  /** What there is to do with this program. */
+  page.task = (program) => {
+    const { lesson } = program;
+    const best = program.shortestFrom(0);
+    if (program.wrong && best !== null) {
+      const what = program.isChallenge ? lesson.challenge : "This program breaks under some schedules. Find one.";
+      return `${what} It can be done in ${page.plural(best, "step")}.`;
+    }
+    if (program.schedules === "1") return "This program is repaired: there is one schedule, and it ends well.";
+    return `This program is repaired: all its ${grouped(program.schedules)} schedules end well. Try to break it.`;
+  };
+
+  /** How many schedules there are, where some break it. */
+  page.counts = ({ wrong, schedules, broken }) => {
+    if (!wrong) return "";
+    return `${grouped(broken)} of its ${page.plural(schedules === "1" ? 1 : grouped(schedules), "schedule")} ${broken === "1" ? "breaks" : "break"} it.`;
+  };
+
+  /** What is said when the challenge is met: soberly, and in how many steps. */
+  page.met = (walk) => {
+    const { program } = walk;
+    const best = program.shortestFrom(0);
+    const steps = page.plural(walk.at, "step");
+    if (walk.played) return `This is a shortest schedule that breaks it: ${steps}. Make it yourself, or find another.`;
+    const done = program.isChallenge ? "Challenge met" : "Broken";
+    return walk.at === best ? `${done} in ${steps}; it cannot be done in fewer.` : `${done} in ${steps}; it can be done in ${best}.`;
+  };
+
+  function grouped(digits) {
+    return digits.replace(/\B(?=(\d{3})+$)/g, "\u00a0");
+  }
+})();
