@@ -110,7 +110,7 @@ pub(crate) fn main(root: &Path, args: &Args) -> Result<bool, String> {
 }
 
 /// The folder of what is built, in which this program is too.
-fn target() -> Result<PathBuf, String> {
+pub(crate) fn target() -> Result<PathBuf, String> {
     let program = std::env::current_exe().map_err(|e| format!("where is this program: {e}"))?;
     let target = program.parent().and_then(Path::parent);
     target.map(Path::to_path_buf).ok_or_else(|| format!("{} is in no target", program.display()))

@@ -27,6 +27,8 @@ enum Job {
     Test,
     /// The documentation builds without a warning.
     Docs,
+    /// The page of the lessons in a browser.
+    Page,
     /// The crawl of a real site.
     Crawl,
     /// The buffer under loom and shuttle.
@@ -49,6 +51,7 @@ impl Job {
             Self::Clippy => Some(Group::Clippy),
             Self::Test => Some(Group::Test),
             Self::Docs => Some(Group::Docs),
+            Self::Page => Some(Group::Page),
             Self::Crawl => Some(Group::Crawl),
             Self::Models => Some(Group::Models),
             Self::Mutants => Some(Group::Mutants),

@@ -1,5 +1,6 @@
-//! Making a fresh machine ready for the tests: the Debian packages they need, installed in the
-//! open. What cannot be installed is said exactly and fails the group that needs it.
+//! Making a fresh machine ready for the tests: the Debian packages they need, and what drives a
+//! browser, installed in the open. What cannot be installed is said exactly and fails the group
+//! that needs it.
 
 use crate::run::Program;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,10 @@ const SITE: [&str; 2] = ["nginx-light", "python3-doc"];
 
 /// The package that looks at a process's system calls, for the `test` group and `bench idle`.
 const STRACE: [&str; 1] = ["strace"];
+
+/// The browser of the `page` group; and the variable that names another Chromium.
+const BROWSER: [&str; 1] = ["chromium-headless-shell"];
+const BROWSER_VARIABLE: &str = "HANDOVER_BROWSER";
 
 /// Some images leave documentation out of every package they install; this asks for it back.
 const WITH_DOCS: &str = "Dpkg::Options::=--path-include=/usr/share/doc/*";
@@ -44,6 +49,37 @@ pub(crate) fn strace() -> Result<(), String> {
         return Ok(());
     }
     install(&STRACE, "handover-bench,handover-sqlite")
+}
+
+/// The browser that tests the page in `folder`, with what drives it, installing both if they are missing.
+pub(crate) fn page_needs(folder: &Path) -> Result<PathBuf, String> {
+    let browser = match std::env::var_os(BROWSER_VARIABLE) {
+        Some(named) => PathBuf::from(named),
+        None => browser()?,
+    };
+    let npm = |args: &[&str]| Program::new("npm", folder).args(args);
+    if !npm(&["--version"]).quietly_ok() {
+        return Err("npm, which comes with Node.js, is missing; install Node.js 20 or later, or \
+                    narrow with --without page"
+            .to_owned());
+    }
+    // What is there and as the lock file has it needs no network.
+    if !npm(&["ls"]).quietly_ok() && !npm(&["ci", "--no-audit", "--no-fund"]).ok()? {
+        return Err("npm could not install what drives the browser, see above; or narrow with \
+                    --without page"
+            .to_owned());
+    }
+    Ok(browser)
+}
+
+fn browser() -> Result<PathBuf, String> {
+    let [name] = BROWSER;
+    if find_program(name).is_none() {
+        install(&BROWSER, "page").map_err(|why| {
+            format!("{why}; or name a Chromium that is there with {BROWSER_VARIABLE}")
+        })?;
+    }
+    find_program(name).ok_or_else(|| format!("{name} is installed, but not on the PATH"))
 }
 
 fn find() -> Option<SiteNeeds> {

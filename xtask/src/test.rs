@@ -10,6 +10,7 @@
 //! checks (`fuzz-check`), the two checkers of `models`, which are built in release (`loom`,
 //! `shuttle`), and the copy of `mutants`.
 
+use crate::bench;
 use crate::mutants;
 use crate::run::{Program, Stopwatch, Tally};
 use crate::setup;
@@ -26,6 +27,9 @@ const SITE_TESTS: [&str; 2] = ["crawl_site", "crawl_smoke"];
 
 /// Crates whose tests look at system calls.
 const USE_STRACE: [&str; 2] = ["handover-bench", "handover-sqlite"];
+
+/// Where the page of the lessons is, and the test of it.
+const PAGE: &str = "crates/handover-cli/web";
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
@@ -48,18 +52,20 @@ pub(crate) enum Group {
     Clippy,
     Test,
     Docs,
+    Page,
     Crawl,
     Models,
     Mutants,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Tidy,
         Self::Fmt,
         Self::Clippy,
         Self::Test,
         Self::Docs,
+        Self::Page,
         Self::Crawl,
         Self::Models,
         Self::Mutants,
@@ -72,6 +78,7 @@ impl Group {
             Self::Clippy => "clippy",
             Self::Test => "test",
             Self::Docs => "docs",
+            Self::Page => "page",
             Self::Crawl => "crawl",
             Self::Models => "models",
             Self::Mutants => "mutants",
@@ -246,10 +253,27 @@ pub(crate) fn run_group(
         }
         Group::Test => test(root, members, plan),
         Group::Docs => docs(root).map(Tally::one),
+        Group::Page => page(root, plan),
         Group::Crawl => crawl(root, members, plan),
         Group::Models => models(root, plan),
         Group::Mutants => mutants::run(root, &[], plan.long),
     }
+}
+
+/// The page of `handover learn --web` in a real browser.
+fn page(root: &Path, plan: &Plan) -> Result<Tally, String> {
+    let browser = setup::page_needs(&root.join(PAGE))?;
+    // With the tests of the whole workspace, so that it is built as the group `test` built it.
+    let built = Program::cargo(root).args(["test", "--workspace", "--no-run", "--test", "it"]);
+    if !built.ok()? {
+        return Err("the program that serves the page was not built".to_owned());
+    }
+    let binary = bench::target()?.join(format!("debug/handover{}", std::env::consts::EXE_SUFFIX));
+    let program = Program::new("node", &root.join(PAGE))
+        .args(["--test", "--test-reporter=./test/reporter.mjs", "test/page.test.mjs"])
+        .env("HANDOVER_BIN", &binary.to_string_lossy())
+        .env("HANDOVER_BROWSER", &browser.to_string_lossy());
+    plan.tests(program)
 }
 
 /// The crawl test's target exists only with its feature; without it nothing would lint the file.

@@ -23,7 +23,7 @@ export async function begin() {
   mkdirSync(pictures, { recursive: true });
   // As root Chromium runs only without its sandbox; it opens nothing here but this page.
   browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
-  server = spawn(binary, ["learn", "--web"], { stdio: ["ignore", "pipe", "inherit"] });
+  server = spawn(binary, ["learn", "--web", "--quiet"], { stdio: ["ignore", "pipe", "inherit"] });
   return firstLine(server);
 }
 
