@@ -2,7 +2,7 @@
 //! overtaken.
 
 use crate::{Lesson, Place, Program};
-use handover_lab::sync::{Atomic, Mutex, Semaphore};
+use handover_lab::sync::{Atomic, Condvar, Mutex, Semaphore};
 use handover_lab::thread;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -46,12 +46,21 @@ bound.",
              them.",
         ),
         Program::wrong(
+            "who_fits",
+            who_fits,
+            FILE,
+            "A monitor, as in lesson 06: one lock, and nobody keeps it while waiting. Who belongs to the party that is \
+             inside goes in, and who does not sleeps until the room is empty. Two women are enough to keep it from ever \
+             being empty, and Bob starves: 8 steps of others, and he could go on after none of them. (With two women the \
+             bound need not be kept.)",
+        )
+        .patience(8),
+        Program::wrong(
             "by_turns",
             by_turns,
             FILE,
-            "Say that this is mended. Still the party that is inside may keep coming, which starves the other one, as \
-             readers did in exercise 14. So they take turns: when the room is empty again, it is the others' turn. The men \
-             begin. Look at what Eve waits for at the end, and who could do it.",
+            "So that neither party keeps the other one out, they take turns: when the room is empty again, it is the others' \
+             turn. The men begin. Look at what Eve waits for at the end, and who could do it.",
         ),
         Program::right(
             "in_line",
@@ -127,6 +136,50 @@ fn place_last() {
     }
 }
 // end: place_last
+
+// begin: who_fits
+/// Which party is inside, and how many of it.
+struct Parties {
+    room: Mutex<(&'static str, u32)>,
+    empty: Condvar,
+}
+
+impl Parties {
+    fn enter(&self, party: &'static str) {
+        let mut room = self.room.lock();
+        while room.1 > 0 && room.0 != party {
+            room = self.empty.wait(room);
+        }
+        *room = (party, room.1 + 1);
+    }
+    fn leave(&self) {
+        let mut room = self.room.lock();
+        room.1 -= 1;
+        if room.1 == 0 {
+            self.empty.notify_all();
+        }
+    }
+}
+
+/// Wrong: who fits goes in, also before those who have waited for long.
+fn who_fits() {
+    let room = Mutex::new("room", ("nobody", 0));
+    let parties = Arc::new(Parties { room, empty: Condvar::new("empty") });
+    let all = [("ann", "women", 3), ("eve", "women", 3), ("bob", "men", 1)];
+    let people = all.map(|(name, own, visits)| {
+        let parties = Arc::clone(&parties);
+        thread::spawn(name, move || {
+            for _visit in thread::rounds(visits) {
+                parties.enter(own);
+                parties.leave();
+            }
+        })
+    });
+    for person in people {
+        person.join();
+    }
+}
+// end: who_fits
 
 // begin: by_turns
 /// Wrong: waits for the others to have had their turn.
