@@ -14,6 +14,6 @@
 {"exercise":true,"file":"13-philosophers.js","name":"philosophers","number":13,"programs":[{"name":"left_first","wrong":true},{"name":"puts_back","wrong":true},{"name":"butler_looks","wrong":true},{"name":"butler_counts","wrong":false},{"name":"one_order","wrong":false}]},
 {"exercise":true,"file":"14-readers.js","name":"readers","number":14,"programs":[{"name":"count_in_two","wrong":true},{"name":"count_then_wait","wrong":true},{"name":"readers_first","wrong":true},{"name":"door_last","wrong":true},{"name":"door","wrong":false}]},
 {"exercise":true,"file":"15-barber.js","name":"barber","number":15,"programs":[{"name":"looks_then_sits","wrong":true},{"name":"looks_then_sleeps","wrong":true},{"name":"rings_too_soon","wrong":true},{"name":"calls_too_soon","wrong":true},{"name":"signals","wrong":false}]},
-{"exercise":true,"file":"16-bathroom.js","name":"bathroom","number":16,"programs":[{"name":"looks_first","wrong":true},{"name":"place_last","wrong":true},{"name":"by_turns","wrong":true},{"name":"in_line","wrong":false}]},
+{"exercise":true,"file":"16-bathroom.js","name":"bathroom","number":16,"programs":[{"name":"looks_first","wrong":true},{"name":"place_last","wrong":true},{"name":"who_fits","wrong":true},{"name":"by_turns","wrong":true},{"name":"in_line","wrong":false}]},
 {"exercise":true,"file":"17-barrier.js","name":"barrier","number":17,"programs":[{"name":"counts_in_two","wrong":true},{"name":"stays_open","wrong":true},{"name":"overtaken","wrong":true},{"name":"by_stage","wrong":false}]}
 ];
