@@ -71,11 +71,12 @@ when the visit is over. Every question of the earlier lessons comes back in this
             crawl,
             FILE,
             "The whole, as a monitor of lesson 06: who takes sleeps while there is nothing ready and somebody still holds a \
-             page, sending knows what is known, and the last settlement wakes everybody. Every page of this site has a \
-             menu that links to all three. And a real crawl: lessons/12_crawl.jsonl is the history of eight pages and two \
-             workers, one of which was killed while it held a page. Draw it with handover trace lessons/12_crawl.jsonl, and \
-             see who waits while nothing is ready, and who gets the page when its lease is over. Record one of your own with \
-             handover demo --history crawl, and draw it with handover trace crawl.",
+             page, sending knows what is known, and the last settlement wakes everybody. Every page of this site has a menu \
+             that links to all three. And a real crawl: lessons/12_crawl.jsonl is the history of eight pages and two workers, \
+             one of which was killed while it held a page. Draw it with handover trace lessons/12_crawl.jsonl, and see who \
+             waits while nothing is ready, and who gets the page when its lease is over. With --job 6b4e it tells the story \
+             of that page alone. Record one of your own with handover demo --history crawl, and draw it with handover trace \
+             crawl.",
         ),
     ],
     measure: None,
