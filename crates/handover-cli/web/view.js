@@ -65,8 +65,7 @@
     },
 
     tooLarge(program) {
-      get("too-large-says").textContent = `${program.name} has more than ${program.limit} states, too many for a page. `
-        + "The terminal explores it:";
+      get("too-large-says").textContent = page.tooLarge(program);
       get("too-large-command").textContent = `handover learn ${String(program.lesson.number).padStart(2, "0")} --explore `
         + `--program ${program.name}`;
       get("too-large-source").textContent = program.source.join("\n");
@@ -143,7 +142,7 @@
         button.replaceChildren(
           make("kbd", { "aria-hidden": "true" }, thread < 9 ? String(thread + 1) : ""),
           make("span", { class: "name" }, lane.name),
-          make("span", { class: "looks" }, page.swatch(look)),
+          make("span", { class: "looks" }, page.swatch(look === "waiting" && lane.holds.length ? "in-hand" : look)),
           make("span", { class: "does" }, ` ${text}`),
           ...holds.flatMap((holds) => [" ", holds]),
         );
@@ -224,16 +223,26 @@
     return contents(program, id, value);
   }
 
-  /** A list as places with what is in them, anything else as its text. */
+  /** A struct as its fields, a list as places with what is in them, anything else as its text. */
   function contents(program, id, value) {
+    const fields = page.fields(value);
+    if (fields) {
+      const field = ([name, held]) => make("li", {}, make("span", { class: "kind" }, `${name}: `), ...places(held, 0));
+      return [make("ul", { class: "fields" }, ...fields.map(field))];
+    }
+    return places(value, program.room(id));
+  }
+
+  /** A list in at least this much room; or the text. */
+  function places(value, room) {
     const items = page.items(value);
-    const room = program.room(id);
-    if (!items || room > 12) return [make("code", {}, value)];
-    const places = Array.from({ length: Math.max(room, 1) }, (_, at) => items[at] ?? "");
-    const slots = places.map((item) => make("span", { class: item ? "slot full" : "slot" }, item || "\u00a0"));
-    const closed = value.endsWith(" closed") ? [" closed"] : [];
+    const size = Math.max(room, items?.length ?? 0, 1);
+    if (!items || size > 12) return [make("code", {}, value)];
+    const slot = (_, at) => make("span", { class: items[at] ? "slot full" : "slot" }, items[at] || "\u00a0");
+    const slots = Array.from({ length: size }, slot);
+    const more = value.slice(value.lastIndexOf("]") + 1);
     const aloud = items.length ? items.join(", ") : "empty";
-    return [make("span", { class: "slots", role: "img", "aria-label": aloud }, ...slots), ...closed];
+    return [make("span", { class: "slots", role: "img", "aria-label": aloud }, ...slots), ...(more ? [more] : [])];
   }
 
   /** The steps as a list, each a button that goes there. */

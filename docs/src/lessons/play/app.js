@@ -177,6 +177,8 @@
   });
   get("choose").addEventListener("submit", (event) => event.preventDefault());
   get("link").addEventListener("focus", () => get("link").select());
+  // On paper the list says what the lanes are too long for.
+  window.addEventListener("beforeprint", () => { get("steps-box").open = true; });
   window.addEventListener("hashchange", () => open(location.hash));
 
   view.legend();

@@ -104,18 +104,16 @@
     return steps;
   }
 
-  /** The items of a list as Rust's Debug writes it, `[1, "a, b"]`; null for what is no list. */
-  page.items = (text) => {
-    const inside = /^\[(.*)\]( closed)?$/s.exec(text ?? "");
-    if (!inside) return null;
+  /** Splits at the commas that stand in no string and in no brackets: `1, [2, 3], "4, 5"` into three. */
+  function split(text) {
     const items = [];
     let item = "";
     let depth = 0;
     let quoted = false;
-    for (let at = 0; at < inside[1].length; at += 1) {
-      const c = inside[1][at];
+    for (let at = 0; at < text.length; at += 1) {
+      const c = text[at];
       if (quoted && c === "\\") {
-        item += c + inside[1][(at += 1)];
+        item += c + text[(at += 1)];
         continue;
       }
       if (c === '"') quoted = !quoted;
@@ -129,6 +127,18 @@
       }
     }
     return item.trim() ? [...items, item.trim()] : items;
+  }
+
+  /** The items of a list as Rust's Debug writes it, and a word behind it that says more: `[1, 2] closed`; null for no list. */
+  page.items = (text) => {
+    const list = /^\[(.*)\](?: [a-z ]+)?$/s.exec(text ?? "");
+    return list && split(list[1]);
+  };
+
+  /** The fields of a struct as Rust's Debug writes it, each a name and a value; null for what is none. */
+  page.fields = (text) => {
+    const inside = /^\w+ \{ (.*) \}$/s.exec(text ?? "");
+    return inside && split(inside[1]).map((field) => [field.slice(0, field.indexOf(":")), field.slice(field.indexOf(":") + 2)]);
   };
 
   // The list comes in `data/lessons.js`, and each lesson in a file of its own when it is first wanted. Both are scripts and not

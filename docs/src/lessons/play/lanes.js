@@ -12,7 +12,7 @@
   const NAMES = 92;
   const LINE = 13; // between lines of small text
   const LETTERS = 19; // in a column
-  const CIRCLE = 170; // who waits for whom, at the right of a deadlock
+  const CIRCLE = 216; // who waits for whom, at the right of a deadlock
 
   const SVG = "http://www.w3.org/2000/svg";
 
@@ -94,13 +94,17 @@
     for (let thread = 0; thread < threads; thread += 1) {
       const name = states.findLast((state) => state.lanes[thread]).lanes[thread].name;
       add(names, "text", { class: "ink", x: 4, y: TOP + thread * ROW + 19 }, short(name, 11));
+      // On paper nothing can be scrolled, and the names stand where nobody has done anything yet.
+      add(svg, "text", { class: "ink only-print", x: 8, y: TOP + thread * ROW + 37 }, name);
       lane(svg, walk, thread);
     }
     for (let step = 1; step < states.length; step += 1) marks(svg, walk, step);
     circle.forEach((_, row) => waitsFor(svg, walk, circle, row));
     levels.forEach((object, row) => {
       const y = TOP + threads * ROW + row * LEVEL;
-      add(names, "text", { class: "quiet", x: 4, y: y + 22 }, short(states.at(-1).objects[object].name, 11));
+      const { name } = states.at(-1).objects[object];
+      add(names, "text", { class: "quiet", x: 4, y: y + 22 }, short(name, 11));
+      add(svg, "text", { class: "quiet only-print", x: COLUMN - 6, y: y + 22, "text-anchor": "end" }, short(name, 11));
       level(svg, walk, object, y);
     });
     box.replaceChildren(names, svg);
@@ -175,7 +179,7 @@
       // At the left of the words; several of one step stand beside one another.
       const at = step * COLUMN + 2.5 + row * 5;
       const path = add(group, "path", {
-        class: kind === "lets go on" ? "arrow frees" : "arrow", "marker-end": "url(#tip)", d: `M${at} ${from}V${till}`,
+        class: kind === "frees" ? "arrow frees" : "arrow", "marker-end": "url(#tip)", d: `M${at} ${from}V${till}`,
       });
       add(path, "title", {}, `${kind} ${taken.after.lanes[to].name}`);
     });
@@ -187,7 +191,7 @@
     const x = walk.states.length * COLUMN + 4;
     const [y1, y2] = [from, to].map((thread) => TOP + thread * ROW + 14);
     const down = to > from;
-    const bend = x + (down ? 34 : 96);
+    const bend = x + (down ? 34 : 150);
     const shift = down ? 3 : -3; // beside one another, where one leaves and one arrives
     const d = `M${x} ${y1 + shift}C${bend} ${y1 + shift} ${bend} ${y2 + shift} ${x} ${y2 + shift}`;
     const path = add(svg, "path", { class: "ring", "marker-end": "url(#ring-tip)", d });
@@ -196,7 +200,7 @@
     const about = object === undefined ? lane.whom : walk.state.objects[object].name;
     add(path, "title", {}, `${lane.name} waits for ${about}`);
     const middle = (y1 + y2) / 2 + (down ? -12 : 20);
-    add(svg, "text", { class: "ink small", x: x + (down ? 30 : 76), y: middle }, `for ${short(about ?? "", 10)}`);
+    add(svg, "text", { class: "ink small", x: x + (down ? 30 : 118), y: middle }, `for ${short(about ?? "", 10)}`);
   }
 
   /** What a shared thing held: its value where it changes, and behind it how full it is, if that is a number or a list. */
@@ -213,13 +217,23 @@
         const height = ((LEVEL - 8) * fill) / room;
         add(group, "rect", { class: "fill", x: step * COLUMN + 1, y: y + LEVEL - 2 - height, width: COLUMN - 1, height });
       }
-      if (value !== last) {
-        const text = add(group, "text", { class: "ink code", x: step * COLUMN + 5, y: y + 22 }, short(value, 15));
+      // Once more at the step that is looked at: where it changed may be out of sight.
+      if (value !== last || step === walk.at) {
+        const text = add(group, "text", { class: "ink code", x: step * COLUMN + 5, y: y + 22 }, short(news(value, last), 15));
         add(text, "title", {}, `${state.objects[object].name}: ${value}`);
       }
       last = value;
     });
     add(svg, "path", { class: "line", d: `M0 ${y + LEVEL - 1.5}H${states.length * COLUMN}` });
+  }
+
+  /** A value; of a struct only the fields that are not as they were. */
+  function news(value, last) {
+    const fields = page.fields(value);
+    if (!fields) return value;
+    const before = new Map(page.fields(last) ?? []);
+    const changed = fields.filter(([name, held]) => before.get(name) !== held);
+    return (changed.length ? changed : fields).map((field) => field.join(": ")).join(", ");
   }
 
   function amount(value) {

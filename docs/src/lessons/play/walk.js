@@ -93,10 +93,9 @@
       const { choices } = walk.state;
       const fits = /^\d{1,4}$/.test(word) && walk.take(Number(word));
       if (!fits) {
-        const there = walk.isAtEnd
-          ? "the program has ended before"
-          : `it asks for choice ${short(word)} there, and the choices are 0 to ${choices.length - 1}`;
-        const shown = index === 0 ? "Nothing of it could be followed." : `Shown are the ${index} before it.`;
+        const possible = choices.length === 1 ? "the only choice is 0" : `the choices are 0 to ${choices.length - 1}`;
+        const there = walk.isAtEnd ? "the program has ended before" : `it asks for choice ${short(word)} there, and ${possible}`;
+        const shown = index === 0 ? "Nothing of it could be followed." : "What comes before that step is shown.";
         return `The schedule in the link leaves the program at step ${index + 1}: ${there}. ${shown} `
           + "It may have been made for another version of the program.";
       }

@@ -4,6 +4,8 @@
   "use strict";
   const page = (window.handover = window.handover || {});
 
+  page.tooLarge = ({ name, limit }) => `${name} has more than ${grouped(limit)} states, too many for a page. The terminal explores it:`;
+
   page.plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
   page.list = (words) => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
@@ -74,40 +76,47 @@
   }
 
   /**
-   * What a step did: `own` by the thread that took it, `others` to the rest; `arrows` to the threads that it started, woke, or
-   * let go on; `changed`, the objects that hold something else now.
+   * What a step did: `own` by the thread that took it, `others` to the rest; `arrows` to the threads that it starts, wakes, or
+   * frees to go on; `changed`, the objects that hold something else now.
    */
   page.happened = ({ before, choice, after }) => {
     const old = before.lanes[choice.thread];
     const lane = after.lanes[choice.thread];
-    const own = [doneBy(before, after, choice, old)];
     const arrows = [];
-    const others = [];
-    const woken = [];
+    const names = { starts: [], wakes: [], frees: [], stops: [], ends: [] };
     after.lanes.forEach((other, thread) => {
       const was = before.lanes[thread];
       if (thread === choice.thread) return;
-      if (!was) {
-        arrows.push({ to: thread, kind: "starts" });
-      } else if (was.is === "asleep" && other.is !== "asleep") {
-        arrows.push({ to: thread, kind: "wakes" });
-        woken.push(other.name);
-      } else if (was.is === "waits" && (other.is === "ready" || other.is === "done")) {
-        if (was.op !== "join") arrows.push({ to: thread, kind: "lets go on" });
-        others.push(`${other.name} ${other.is === "done" ? "ends" : "can go on"}`);
-      } else if (was.is === "waits" && (other.op !== was.op || other.what !== was.what || other.whom !== was.whom)) {
-        others.push(`${other.name} ${page.why(after, thread)}`); // it was joining, and goes on to its next step
-      }
+      const change = changed(was, other);
+      if (!change) return;
+      names[change].push(other.name);
+      if (change === "frees" && was.op === "join") return; // an end is seen as it is
+      if (["starts", "wakes", "frees"].includes(change)) arrows.push({ to: thread, kind: change });
     });
-    const started = arrows.filter(({ kind }) => kind === "starts").map(({ to }) => after.lanes[to].name);
-    if (woken.length) own.push(`wakes ${page.list(woken)}`);
+    const own = [doneBy(before, after, choice, old)];
+    if (names.wakes.length) own.push(`wakes ${page.list(names.wakes)}`);
     own.push(...given(after, choice, old, lane));
-    if (started.length) own.push(`starts ${page.list(started)}`);
+    if (names.starts.length) own.push(`starts ${page.list(names.starts)}`);
     if (lane.is === "done") own.push("ends");
     if (lane.is === "panicked") own.push("panics");
-    const changed = after.values.flatMap((value, object) => (value === before.values[object] ? [] : [object]));
-    return { name: lane.name, own, others, arrows, changed };
+    const others = [
+      [names.frees, "can go on", "can go on"],
+      [names.stops, "has to wait", "have to wait"],
+      [names.ends, "ends", "end"],
+    ].flatMap(([who, one, more]) => (who.length ? [`${page.list(who)} ${who.length === 1 ? one : more}`] : []));
+    const held = after.values.flatMap((value, object) => (value === before.values[object] ? [] : [object]));
+    return { name: lane.name, own, others, arrows, changed: held };
   };
+
+  /** What a step made of a thread that did not take it. */
+  function changed(was, is) {
+    if (!was) return "starts";
+    if (was.is === "asleep" && is.is !== "asleep") return "wakes";
+    if (was.is === "waits" && is.is === "ready") return "frees";
+    if (was.is === "ready" && is.is === "waits") return "stops";
+    if (was.is !== "done" && is.is === "done") return "ends";
+    return null;
+  }
 
   function doneBy(before, after, choice, old) {
     if (choice.unasked) return `wakes unasked on ${before.objects[old.what].name}`;
@@ -149,7 +158,7 @@
         return { word: "A deadlock", says: "Nobody can take a step, and not everybody has ended.", waits: stuck.map(told) };
       }
       case "starved": {
-        const says = `It has waited through ${page.plural(end.steps, "step")} of others, as many as this program is given.`;
+        const says = `It has waited through ${page.plural(end.steps, "step")} of others, as many as this program allows.`;
         const waits = [`${name(end.thread)} ${page.why(walk.state, end.thread)}`];
         return { word: `${name(end.thread)} starves`, says, waits };
       }
@@ -197,7 +206,8 @@
     return walk.at === best ? `${done} in ${steps}; it cannot be done in fewer.` : `${done} in ${steps}; it can be done in ${best}.`;
   };
 
+  /** 1234567 as 1 234 567. */
   function grouped(digits) {
-    return digits.replace(/\B(?=(\d{3})+$)/g, "\u00a0");
+    return String(digits).replace(/\B(?=(\d{3})+$)/g, "\u00a0");
   }
 })();

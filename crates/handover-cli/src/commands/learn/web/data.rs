@@ -279,6 +279,13 @@ fn ended(end: &End) -> Value {
 mod tests {
     use super::*;
     use std::collections::VecDeque;
+    use std::sync::LazyLock;
+
+    /// Every program and what the page is told of it, which takes a while to find out.
+    static TOLD: LazyLock<Vec<(&Program, Value)>> = LazyLock::new(|| {
+        let programs = all().flat_map(|lesson| lesson.programs);
+        programs.map(|program| (program, told(program))).collect()
+    });
 
     fn list(value: &Value) -> &[Value] {
         value.as_array().map_or(&[], Vec::as_slice)
@@ -310,8 +317,7 @@ mod tests {
     #[test]
     fn a_shortest_schedule_that_breaks_a_program_can_be_walked_on_the_page() {
         let mut walked = 0;
-        for program in all().flat_map(|lesson| lesson.programs) {
-            let told = told(program);
+        for (program, told) in TOLD.iter() {
             if told["graph"].is_null() {
                 continue;
             }
@@ -325,11 +331,11 @@ mod tests {
 
     #[test]
     fn a_thread_stands_on_the_line_of_the_source_that_it_does_next() {
-        let lesson = all().find(|lesson| lesson.name == "race").unwrap();
-        let program = lesson.program("lost_update").unwrap();
+        let (program, told) =
+            TOLD.iter().find(|(program, _)| program.name == "lost_update").unwrap();
         let lines: Vec<&str> = program.source().lines().collect();
         let mut looked_at = 0;
-        for lane in list(&told(program)["graph"]["lanes"]) {
+        for lane in list(&told["graph"]["lanes"]) {
             let Some(line) = lane.get("line") else { continue };
             let stands = lines[number(line) - program.first_line()];
             let does = match lane["does"].as_str().unwrap() {
@@ -345,10 +351,9 @@ mod tests {
 
     #[test]
     fn a_line_that_is_not_shown_is_not_told() {
-        for program in all().flat_map(|lesson| lesson.programs) {
+        for (program, told) in TOLD.iter() {
             let shown =
                 program.first_line()..program.first_line() + program.source().lines().count();
-            let told = told(program);
             let lanes = list(&told["graph"]["lanes"]).iter();
             let lines: Vec<usize> = lanes.filter_map(|lane| lane.get("line")).map(number).collect();
             assert!(lines.iter().all(|line| shown.contains(line)), "{}: {lines:?}", program.name);
@@ -356,9 +361,15 @@ mod tests {
     }
 
     #[test]
-    fn a_lesson_is_small_enough_for_a_page() {
-        for (name, bytes) in files() {
-            assert!(bytes.len() < 400_000, "{name} has {} bytes", bytes.len());
+    fn a_thousand_states_are_small_enough_for_a_page() {
+        for (program, told) in TOLD.iter() {
+            let states = list(&told["graph"]["nodes"]).len();
+            let bytes = told.to_string().len();
+            assert!(
+                bytes < 10_000 + states * 100,
+                "{}: {states} states, {bytes} bytes",
+                program.name
+            );
         }
     }
 
