@@ -14,10 +14,8 @@ fn programs() -> impl Iterator<Item = (&'static Lesson, &'static Program)> {
 
 #[test]
 fn lessons_are_numbered_and_named_once_each() {
-    let mut last = 0;
-    for lesson in all() {
-        assert!(lesson.number > last, "{}", lesson.name);
-        last = lesson.number;
+    for (number, lesson) in (1..).zip(all()) {
+        assert_eq!(lesson.number, number, "{}", lesson.name);
         assert_eq!(lesson.hint.is_some(), EXERCISES.iter().any(|one| one.name == lesson.name));
         assert!(lesson.challenge.ends_with('.'), "{}", lesson.name);
     }
