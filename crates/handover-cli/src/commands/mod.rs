@@ -11,6 +11,7 @@ mod man;
 mod queue;
 mod result;
 mod send;
+mod trace;
 #[cfg(unix)]
 mod work;
 
@@ -55,6 +56,7 @@ commands! {
     Doctor(doctor::Doctor),
     #[cfg(unix)]
     Demo(crate::demo::DemoArgs),
+    Trace(Box<trace::Trace>),
     Learn(Box<learn::Learn>),
     Completions(completions::Completions),
     Man(man::Man),

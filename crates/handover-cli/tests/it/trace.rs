@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 
 use handover::history::{Expect, History, check};
+use serde_json::{Value, json};
 
 use crate::support::Folder;
+
+const ONE: &str = "0197f2f0-3a5b-7cc2-9a0e-5f2b7e6a1c44";
+const OTHER: &str = "0197f2f0-3a5b-7cc2-9a0e-5f2b7e6a1d55";
 
 /// The histories in this folder.
 fn histories(folder: &Folder, name: &str) -> Vec<PathBuf> {
@@ -62,4 +66,225 @@ fn where_no_history_can_be_written_nothing_is_begun() {
     let ls = ["queue", "ls", "--history", "h"];
     folder.run(&ls).failed(3, "no database");
     assert_eq!(folder.names(), ["mine"], "no folder for a command that did nothing");
+}
+
+/// Writes a history: each event with the time since the beginning, in microseconds.
+fn write(folder: &Folder, name: &str, process: u64, events: &[(u64, Value)]) {
+    let open = json!({
+        "event": "open", "broker": "sqlite", "bounded": true, "timed": true, "attempts": true, "fenced": true,
+        "dedup": true, "fifo": true, "keys": true,
+    });
+    let mut text = String::new();
+    for (n, (at, event)) in (1..).zip([&(0, open)].into_iter().chain(events)) {
+        let mut line = json!({
+            "v": 1, "process": format!("{process}.1"), "n": n, "at_us": 1_767_225_600_000_000 + at,
+        });
+        line.as_object_mut().unwrap().extend(event.as_object().unwrap().clone());
+        text.push_str(&format!("{line}\n"));
+    }
+    let file = folder.path(name);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, text).unwrap();
+}
+
+fn declared(capacity: u64) -> [(u64, Value); 2] {
+    let queue = json!({
+        "event": "declare", "queue": "mail", "capacity": capacity, "overdraft": 0, "exclusive": false,
+        "remember_us": 0,
+    });
+    [(10, queue), (20, json!({ "event": "declared", "call": 2 }))]
+}
+
+fn sent(asked: u64, answered: u64, call: u64, id: &str) -> [(u64, Value); 2] {
+    let jobs = json!([{ "id": id, "priority": 5 }]);
+    [
+        (asked, json!({ "event": "send", "queue": "mail", "jobs": jobs, "wait_us": 1_000_000 })),
+        (answered, json!({ "event": "sent", "call": call, "fates": ["stored"] })),
+    ]
+}
+
+fn taken(asked: u64, answered: u64, call: u64, id: &str, token: u64) -> [(u64, Value); 2] {
+    let ask = json!({ "event": "receive", "queues": ["mail"], "max": 1, "wait_us": 0, "lease_us": 50_000 });
+    let jobs = json!([{ "queue": "mail", "id": id, "token": token, "attempt": token }]);
+    [(asked, ask), (answered, json!({ "event": "received", "call": call, "jobs": jobs }))]
+}
+
+fn done(
+    asked: u64,
+    answered: u64,
+    call: u64,
+    id: &str,
+    token: u64,
+    said: &str,
+) -> [(u64, Value); 2] {
+    let items = json!([{ "queue": "mail", "id": id, "token": token, "how": "done" }]);
+    [
+        (asked, json!({ "event": "settle", "items": items })),
+        (answered, json!({ "event": "settled", "call": call, "answers": [said] })),
+    ]
+}
+
+/// A sender that waits for room, an owner that is heard of no more, and one that gets its job: in `h`.
+fn lost_owner(folder: &Folder) {
+    let sender = [declared(1), sent(1_000, 2_000, 4, ONE), sent(3_000, 93_000, 6, OTHER)];
+    write(folder, "h/1.jsonl", 100, &sender.concat());
+    write(folder, "h/2.jsonl", 200, &taken(500, 5_000, 2, ONE, 1));
+    let owner = [
+        taken(10_000, 60_000, 2, ONE, 2),
+        done(90_000, 92_000, 4, ONE, 2, "ok"),
+        taken(92_500, 94_000, 6, OTHER, 3),
+        done(99_000, 100_000, 8, OTHER, 3, "ok"),
+    ];
+    // The first attempt of the other job.
+    let mut owner = owner.concat();
+    owner[5].1["jobs"][0]["attempt"] = json!(1);
+    write(folder, "h/3.jsonl", 300, &owner);
+}
+
+#[test]
+fn a_history_is_drawn_with_who_waits_who_has_a_job_and_how_full_the_queue_was() {
+    let folder = Folder::new();
+    lost_owner(&folder);
+    let ran = folder.run(&["trace", "h"]);
+    crate::snapshots::check("trace", ran.done());
+    assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
+    assert!(!ran.stdout.contains('\u{1b}'), "no terminal, no colours");
+    let object = folder.object(&["trace", "h", "--drained"]);
+    assert_eq!((&object["clean"], &object["violations"]), (&true.into(), &json!([])));
+    assert_eq!((&object["accepted"], &object["done"]), (&2.into(), &2.into()));
+    assert_eq!(object["queues"], json!([{ "queue": "mail", "capacity": 1, "unsettled_max": 1 }]));
+}
+
+#[test]
+fn the_picture_is_written_as_svg_and_for_chrome() {
+    let folder = Folder::new();
+    lost_owner(&folder);
+    let ran = folder.run(&["trace", "h", "--svg", "o.svg", "--trace", "t.json"]);
+    assert!(ran.done().contains("no promise was broken") && !ran.stdout.contains('█'), "{ran:?}");
+    let svg = std::fs::read_to_string(folder.path("o.svg")).unwrap();
+    for part in [
+        "100 sends",
+        "waits for room",
+        "…7e6a1c44 of mail",
+        "owner was heard of no more",
+        "comes back",
+    ] {
+        assert!(svg.contains(part), "{part}: {svg}");
+    }
+    let trace: Value =
+        serde_json::from_slice(&std::fs::read(folder.path("t.json")).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    assert!(events.iter().any(|event| event["cat"] == "has a job" && event["dur"] == 32_000));
+    folder.run(&["trace", "h", "--svg", "no/o.svg"]).failed(1, "cannot be written");
+}
+
+#[test]
+fn one_job_is_told_line_by_line() {
+    let folder = Folder::new();
+    lost_owner(&folder);
+    let story = folder.run(&["trace", "h", "--job", "1c44"]).done().to_owned();
+    for line in [
+        "1.0 ms  100  sends it to mail: stored after 1.0 ms",
+        "5.0 ms  200  has it: attempt 1, token 1",
+        "55 ms  200  has settled nothing when its lease is over, 50 ms later",
+        "60 ms  300  has it: attempt 2, token 2",
+        "92 ms  300  settles it: done",
+    ] {
+        assert!(story.contains(line), "{line}: {story}");
+    }
+    folder.run(&["trace", "h", "--job", "0197f2f0"]).failed(2, "2 jobs have").hinted("more of");
+    folder.run(&["trace", "h", "--job", "zz"]).failed(4, "no job \"zz\"").hinted("the end of it");
+    folder.run(&["trace", "h", "--queue", "post"]).failed(4, "no queue \"post\"").hinted("mail");
+    folder.run(&["trace", "h", "--from", "1s"]).failed(2, "nothing between").hinted("100ms long");
+    let part = folder.run(&["trace", "h", "--from", "10ms", "--to", "50ms"]);
+    assert!(part.done().contains("from 10 ms to 50 ms"), "{part:?}");
+}
+
+#[test]
+fn a_broken_promise_is_marked_told_and_ends_with_1() {
+    let folder = Folder::new();
+    let sender = [declared(1), sent(1_000, 2_000, 4, ONE)].concat();
+    write(&folder, "h/1.jsonl", 100, &sender);
+    let early = [taken(500, 5_000, 2, ONE, 1), done(30_000, 31_000, 4, ONE, 1, "ok")].concat();
+    write(&folder, "h/2.jsonl", 200, &early);
+    // The first lease ends at 55 ms.
+    let second = [taken(10_000, 20_000, 2, ONE, 2), done(32_000, 33_000, 4, ONE, 2, "ok")].concat();
+    write(&folder, "h/3.jsonl", 300, &second);
+    let ran = folder.run(&["trace", "h", "--svg", "o.svg"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("promises were broken 3 times (P3 overlap 1, "), "{ran:?}");
+    assert!(ran.stdout.contains("1. P3 overlap at 20 ms: job 0197f2f0"), "{ran:?}");
+    let svg = std::fs::read_to_string(folder.path("o.svg")).unwrap();
+    assert_eq!(svg.matches("<title>1. P3 overlap at 20 ms").count(), 1, "{svg}");
+    let lanes = folder.run(&["trace", "h"]);
+    assert_eq!(lanes.code, 1);
+    assert!(lanes.stdout.contains('!') && lanes.stdout.contains("a promise broken"), "{lanes:?}");
+    let json = folder.run(&["trace", "h", "--json"]);
+    let object: Value = serde_json::from_str(&json.stdout).unwrap();
+    let first = &object["violations"][0];
+    assert_eq!((json.code, &object["clean"]), (1, &false.into()));
+    assert_eq!(
+        (&first["promise"], &first["kind"], &first["at_us"], &first["job"]),
+        (&"P3".into(), &"overlap".into(), &20_000.into(), &ONE.into())
+    );
+}
+
+#[test]
+fn what_is_left_is_a_loss_only_where_nothing_should_be() {
+    let folder = Folder::new();
+    write(&folder, "h/1.jsonl", 100, &[declared(1), sent(1_000, 2_000, 4, ONE)].concat());
+    let ran = folder.run(&["trace", "h"]);
+    assert!(ran.done().contains("1 jobs accepted, 0 done, 0 buried, 1 not"), "{ran:?}");
+    let ran = folder.run(&["trace", "h", "--drained"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("P4 loss"), "{ran:?}");
+    // A history that begins too late is not blamed on the broker alone.
+    write(&folder, "late.jsonl", 200, &taken(500, 5_000, 2, ONE, 1));
+    let ran = folder.run(&["trace", "late.jsonl"]);
+    assert!(ran.code == 1 && ran.stderr.contains("from their first job on"), "{ran:?}");
+}
+
+#[test]
+fn more_than_can_be_seen_is_left_out_and_said() {
+    let folder = Folder::new();
+    for process in 0..50 {
+        let token = process + 1;
+        let id = format!("0197f2f0-3a5b-7cc2-9a0e-5f2b7e6a{process:04}");
+        let events = [sent(1_000, 2_000, 2, &id), taken(3_000, 4_000, 4, &id, token)].concat();
+        let mut events = events;
+        events[3].1["jobs"][0]["attempt"] = json!(1);
+        write(&folder, &format!("h/{process}.jsonl"), 100 + process, &events);
+    }
+    let ran = folder.run(&["trace", "h"]);
+    assert!(ran.stdout.contains("lanes more are left out"), "{ran:?}");
+    assert!(ran.stdout.lines().count() < 100, "{ran:?}");
+}
+
+#[test]
+fn what_is_no_history_is_told() {
+    let folder = Folder::new();
+    let trace = |words: &[&str]| folder.run(&[&["trace"], words].concat());
+    trace(&[]).failed(2, "no history is named").hinted("--history DIR");
+    trace(&["none.jsonl"]).failed(1, "\"none.jsonl\" cannot be read");
+    std::fs::create_dir(folder.path("empty")).unwrap();
+    trace(&["empty"]).failed(4, "no history (*.jsonl)").hinted("HANDOVER_HISTORY");
+    std::fs::write(folder.path("empty/a.jsonl"), "").unwrap();
+    trace(&["empty"]).failed(4, "the history is empty");
+    std::fs::write(folder.path("diary"), "dear diary\n").unwrap();
+    trace(&["diary"]).failed(65, "no event of a history (at=diary:1)");
+    write(&folder, "a.jsonl", 100, &declared(1));
+    let text = std::fs::read_to_string(folder.path("a.jsonl")).unwrap();
+    trace(&["a.jsonl", "a.jsonl"]).failed(65, "in another file too");
+    std::fs::write(folder.path("new.jsonl"), text.replace("\"v\":1", "\"v\":2")).unwrap();
+    trace(&["new.jsonl"]).failed(65, "a newer handover wrote it");
+    let gap: String = text
+        .lines()
+        .filter(|line| !line.contains("\"n\":2"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    std::fs::write(folder.path("gap.jsonl"), gap).unwrap();
+    trace(&["gap.jsonl"]).failed(65, "a line before it is missing");
+    // What a kill leaves is no fault.
+    std::fs::write(folder.path("torn.jsonl"), format!("{text}{{\"v\":1,\"pro")).unwrap();
+    assert!(trace(&["torn.jsonl"]).done().contains("1 last lines were torn"));
 }

@@ -6,15 +6,14 @@ use crate::explore::{Lane, Moment};
 use crate::op::{ObjectId, Op};
 use std::fmt::Write;
 
-/// The height of a chart, as SVG.
-pub(super) const HEIGHT: u64 = 40;
-
 /// How many things lists hold, as `Debug` writes them; nothing where one of the values is no list. While somebody has the lock
 /// of it, it is taken for what it was.
 pub(super) fn counts(changes: &[(u64, String)]) -> Vec<(u64, u64)> {
     let mut counts: Vec<(u64, u64)> = Vec::new();
     for (at, value) in changes.iter().filter(|(_, value)| value != "held") {
-        let Some(count) = length(value.strip_suffix(" closed").unwrap_or(value)) else {
+        // A word may stand behind it, such as closed.
+        let list = value.rfind(']').and_then(|end| value.get(..=end));
+        let Some(count) = list.and_then(length) else {
             return Vec::new();
         };
         if counts.last().is_none_or(|(_, last)| *last != count) {
@@ -93,17 +92,23 @@ pub(super) fn told(level: &Level) -> String {
     let most = level.counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
     match level.capacity {
         Some(capacity) if most > capacity => {
-            format!("{}: 0 to {most}, capacity {capacity}; ▲ more than that", level.name)
+            format!("{}: at most {most}, capacity {capacity}; ▲ more than that", level.name)
         }
-        Some(capacity) => format!("{}: 0 to {most}, capacity {capacity}", level.name),
-        None => format!("{}: 0 to {most}", level.name),
+        Some(capacity) => format!("{}: at most {most}, capacity {capacity}", level.name),
+        None => format!("{}: at most {most}", level.name),
     }
 }
 
-/// Steps, from `y` down, where `x` places a moment: their area, their line, the capacity, and the numbers of both.
-pub(super) fn svg(text: &mut String, level: &Level, length: u64, y: u64, x: impl Fn(u64) -> f64) {
-    let (top, bottom) = (level.top(), y + HEIGHT);
-    let height = |count: u64| bottom as f64 - count as f64 / top as f64 * HEIGHT as f64;
+/// Steps in this frame, where `x` places a moment: their area, their line, the capacity, and the numbers of both.
+pub(super) fn svg(
+    text: &mut String,
+    level: &Level,
+    length: u64,
+    frame: Frame,
+    x: impl Fn(u64) -> f64,
+) {
+    let (top, bottom) = (level.top(), frame.y + frame.height);
+    let height = |count: u64| bottom as f64 - count as f64 / top as f64 * frame.height as f64;
     let (begin, end) = (x(0), x(length));
     let mut path = format!("M{begin:.1} {bottom}");
     let mut last: Option<(f64, u64)> = None;
@@ -124,26 +129,39 @@ pub(super) fn svg(text: &mut String, level: &Level, length: u64, y: u64, x: impl
         text,
         r#"<path class="area" d="{path}H{end:.1}V{bottom}Z"/><path class="steps" d="{path}H{end:.1}"/>"#
     );
-    let mut line = |count: u64, class: &str| {
+    let mut line = |count: u64, class: &str, number: bool| {
         let y = height(count);
-        let _ = writeln!(
-            text,
-            r#"<path class="{class}" d="M{begin:.1} {y:.1}H{end:.1}"/><text class="quiet" font-size="10" x="{:.1}" y="{:.1}" text-anchor="end">{count}</text>"#,
-            begin - 6.0,
-            y + 3.5
-        );
-    };
-    line(0, "line");
-    match level.capacity {
-        Some(capacity) => {
-            line(capacity, "limit");
-            // Written one over the other, two numbers are none.
-            if capacity < top && height(capacity) - height(top) > 10.0 {
-                line(top, "line");
-            }
+        let _ = write!(text, r#"<path class="{class}" d="M{begin:.1} {y:.1}H{end:.1}"/>"#);
+        if number {
+            let _ = write!(
+                text,
+                r#"<text class="quiet" font-size="10" x="{:.1}" y="{:.1}" text-anchor="end">{count}</text>"#,
+                begin - 6.0,
+                y + 3.5
+            );
         }
-        None => line(top, "line"),
+        text.push('\n');
+    };
+    // Written one over the other, two numbers are none.
+    let apart = |one: u64, other: u64| (height(one) - height(other)).abs() > 10.0;
+    match level.capacity.filter(|capacity| *capacity < top) {
+        Some(capacity) => {
+            line(0, "line", apart(0, capacity));
+            line(capacity, "limit", true);
+            line(top, "line", apart(top, capacity));
+        }
+        None => {
+            line(0, "line", true);
+            line(top, if level.capacity.is_some() { "limit" } else { "line" }, true);
+        }
     }
+}
+
+/// Where a chart stands: from `y` down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame {
+    pub(super) y: u64,
+    pub(super) height: u64,
 }
 
 #[cfg(test)]
@@ -166,7 +184,7 @@ mod tests {
             ..Level::default()
         };
         assert_eq!(line(&level, 8, 4), " █▁▲");
-        assert_eq!(told(&level), "mail: 0 to 9, capacity 8; ▲ more than that");
+        assert_eq!(told(&level), "mail: at most 9, capacity 8; ▲ more than that");
         assert_eq!(line(&Level { capacity: None, ..level }, 8, 8), "  █▁▁▁█▄");
     }
 }

@@ -70,7 +70,7 @@ fn time(trace: &Trace, at: u64) -> u64 {
 fn lanes(trace: &Trace) -> Vec<Lane> {
     let lane = |(thread, name): (ThreadId, &String)| {
         let marks = trace.spans.iter().filter(|span| span.thread == thread).filter_map(|span| {
-            Some(Mark { at: time(trace, span.took?), text: told(trace, span), wrong: false })
+            Some(Mark { at: time(trace, span.took?), text: told(trace, span), wrong: None })
         });
         Lane { name: name.clone(), segments: Vec::new(), marks: marks.collect() }
     };

@@ -25,8 +25,10 @@ pub struct Picture {
     pub subject: Subject,
     /// What the axis counts: `step`, or `µs`.
     pub unit: &'static str,
-    /// How long the axis is.
+    /// How long the axis is. All times in a picture are counted from its begin.
     pub length: u64,
+    /// What the axis says at its begin: 0 where the picture is of the whole.
+    pub begin: u64,
     /// From top to bottom.
     pub lanes: Vec<Lane>,
     /// From one lane to another.
@@ -103,8 +105,8 @@ pub struct Mark {
     pub at: u64,
     /// What, as in "locks items".
     pub text: String,
-    /// It breaks a promise.
-    pub wrong: bool,
+    /// Its number among what is wrong, where it is: a broken promise.
+    pub wrong: Option<u64>,
 }
 
 /// Something that goes from one lane to another.

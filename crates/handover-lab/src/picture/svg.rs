@@ -39,10 +39,11 @@ pub fn svg(picture: &Picture) -> String {
     let sheet = Sheet {
         scale: width as f64 / picture.length.max(1) as f64,
         lane: if stepwise { 56 } else { 28 },
+        chart: if stepwise { 40 } else { 72 },
         stepwise,
     };
     let levels = TOP + picture.lanes.len() as u64 * sheet.lane;
-    let bottom = levels + picture.levels.iter().map(level_height).sum::<u64>();
+    let bottom = levels + picture.levels.iter().map(|level| sheet.level_height(level)).sum::<u64>();
     // What stands below is written first: it says how high the whole is.
     let mut below = String::new();
     let end = sheet.below(&mut below, picture, bottom, width);
@@ -57,7 +58,7 @@ pub fn svg(picture: &Picture) -> String {
 <rect class="page" width="100%" height="100%"/>
 <text class="ink" x="12" y="22" font-size="15" font-weight="bold">{title}</text>
 "#,
-        full = LEFT + width + 20,
+        full = LEFT + width + 30,
         height = end + 16,
         title = escape(&picture.title),
         verdict = escape(&picture.verdict),
@@ -70,21 +71,19 @@ pub fn svg(picture: &Picture) -> String {
     let mut y = levels;
     for level in &picture.levels {
         sheet.level(&mut text, level, picture.length, y);
-        y += level_height(level);
+        y += sheet.level_height(level);
     }
     text.push_str(&below);
     text.push_str("</svg>\n");
     text
 }
 
-fn level_height(level: &Level) -> u64 {
-    if level.counts.is_empty() { 24 } else { 44 + chart::HEIGHT }
-}
-
 struct Sheet {
     scale: f64,
     /// The height of a lane.
     lane: u64,
+    /// The height of the steps of a level.
+    chart: u64,
     stepwise: bool,
 }
 
@@ -93,16 +92,23 @@ impl Sheet {
         LEFT as f64 + at as f64 * self.scale
     }
 
+    /// How high a level is, words and steps.
+    fn level_height(&self, level: &Level) -> u64 {
+        if level.counts.is_empty() { 24 } else { 44 + self.chart }
+    }
+
     fn y(&self, row: usize) -> u64 {
         TOP + row as u64 * self.lane
     }
 
     fn axis(&self, text: &mut String, picture: &Picture, bottom: u64) {
-        for (at, number) in time::marks(picture.unit, picture.length, 16) {
+        // A step is a column, a moment a line.
+        let anchor = if self.stepwise { "start" } else { "middle" };
+        for (at, number) in time::marks(picture.unit, picture.begin, picture.length, 16) {
             let x = self.x(at);
             let _ = writeln!(
                 text,
-                r#"<path class="line" d="M{x:.1} {TOP}V{bottom}"/><text class="quiet" x="{x:.1}" y="{}">{number}</text>"#,
+                r#"<path class="line" d="M{x:.1} {TOP}V{bottom}"/><text class="quiet" x="{x:.1}" y="{}" text-anchor="{anchor}">{number}</text>"#,
                 TOP - 8
             );
         }
@@ -113,7 +119,7 @@ impl Sheet {
     fn lane(&self, text: &mut String, subject: Subject, lane: &Lane, y: u64) {
         let name = escape(&short(&lane.name, 16));
         let _ = writeln!(text, r#"<text class="ink" x="12" y="{}">{name}</text>"#, y + 20);
-        let finest = if self.stepwise { 0.0 } else { 2.0 };
+        let finest = if self.stepwise { 0.0 } else { 3.0 };
         for (segment, merged) in self.merged(lane, finest) {
             let (x, width) = (self.x(segment.from), segment.length() as f64 * self.scale);
             // Of two that touch, the border is seen.
@@ -123,14 +129,26 @@ impl Sheet {
         if self.stepwise {
             self.marks(text, lane, y);
         }
-        for mark in lane.marks.iter().filter(|mark| mark.wrong) {
+        let mut free = 0.0;
+        for mark in &lane.marks {
+            let Some(number) = mark.wrong else { continue };
             let x = self.x(mark.at);
+            let title = escape(&mark.text);
             let _ = writeln!(
                 text,
-                r#"<path class="wrong" d="M{x:.1} {}l-6 -10h12z"><title>{}</title></path>"#,
-                y + 10,
-                escape(&mark.text)
+                r#"<path class="wrong" d="M{x:.1} {}l-6 -10h12z"><title>{title}</title></path>"#,
+                y + 10
             );
+            // Where several come together, the number of the first stands for all.
+            if x >= free {
+                let _ = writeln!(
+                    text,
+                    r#"<text class="ink" font-size="10" font-weight="bold" x="{:.1}" y="{}">{number}</text>"#,
+                    x + 8.0,
+                    y + 7
+                );
+                free = x + 24.0;
+            }
         }
     }
 
@@ -205,14 +223,16 @@ impl Sheet {
         if level.counts.is_empty() {
             return;
         }
-        chart::svg(text, level, length, y + 32, |at| self.x(at));
-        if let Some(capacity) = level.capacity {
-            let _ = writeln!(
-                text,
-                r#"<text class="quiet" font-size="10" x="12" y="{}">capacity {capacity}</text>"#,
-                y + 34
-            );
-        }
+        // Where nothing is written, the steps begin higher.
+        let top = if level.changes.is_empty() { y + 14 } else { y + 32 };
+        let frame = chart::Frame { y: top, height: y + 32 + self.chart - top };
+        chart::svg(text, level, length, frame, |at| self.x(at));
+        let Some(capacity) = level.capacity else { return };
+        let _ = writeln!(
+            text,
+            r#"<text class="quiet" font-size="10" x="12" y="{}">capacity {capacity}</text>"#,
+            y + 34
+        );
     }
 
     /// What stands below the levels: the legend, the graph, and the words. How far down it goes.
@@ -230,6 +250,14 @@ impl Sheet {
             stretch(text, &segment, x as f64, y - 12, 26.0, word);
             let _ = writeln!(text, r#"<text class="quiet" x="{}" y="{y}">{word}</text>"#, x + 32);
             x += space;
+        }
+        if picture.lanes.iter().flat_map(|lane| &lane.marks).any(|mark| mark.wrong.is_some()) {
+            let _ = writeln!(
+                text,
+                r#"<path class="wrong" d="M{} {y}l-6 -10h12z"/><text class="quiet" x="{}" y="{y}">a promise broken</text>"#,
+                x + 13,
+                x + 32
+            );
         }
         if !picture.waits.is_empty() {
             y = graph::svg(text, picture, y + 16);

@@ -57,12 +57,13 @@ pub fn lanes(picture: &Picture, colour: bool) -> String {
     let names = names.map(|name| name.chars().count()).max().unwrap_or(0).min(NAME_MAX);
     let room = (COLUMNS - names - 1) as u64;
     let width = room.min(picture.length.max(1) * 4);
-    let mut text = String::new();
+    let (mut text, mut seen) = (String::new(), Vec::new());
     for lane in &picture.lanes {
         let _ = write!(text, "{}", cell(&lane.name, names + 1));
         for number in 0..width {
             let (from, to) = column(number, picture.length, width);
             let (sign, state) = drawn(lane, from, to);
+            seen.push(sign);
             // Of two jobs, one after the other, the second begins with half a block.
             let first = number == 0 || column(number - 1, picture.length, width).0 < from;
             let next = picture.subject == Subject::Jobs && first && sign == "█";
@@ -76,7 +77,7 @@ pub fn lanes(picture: &Picture, colour: bool) -> String {
         let line = chart::line(level, picture.length, width);
         let _ = writeln!(text, "{}{}", cell(&level.name, names + 1), line.trim_end());
     }
-    legend(&mut text, picture);
+    legend(&mut text, picture, &seen);
     close(&mut text, picture);
     text
 }
@@ -89,32 +90,39 @@ pub(super) fn column(number: u64, length: u64, columns: u64) -> (u64, u64) {
 
 /// The sign of a lane in a column. A promise that is broken is seen before all else.
 fn drawn(lane: &Lane, from: u64, to: u64) -> (&'static str, Option<State>) {
-    if lane.marks.iter().any(|mark| mark.wrong && from <= mark.at && mark.at < to) {
+    if lane.marks.iter().any(|mark| mark.wrong.is_some() && from <= mark.at && mark.at < to) {
         return ("!", Some(State::Broken));
     }
     let Some((state, holding)) = state_in(lane, from, to) else { return (" ", None) };
     (sign(state, holding), Some(state))
 }
 
-/// Whether something is held from within these moments on, and something else just before.
+/// Whether something is held from within these moments on, and something else was just before: what happens between the two is
+/// too short to be seen.
 fn follows(lane: &Lane, from: u64, to: u64) -> bool {
-    let held_before = from > 0 && state_in(lane, from - 1, from) == Some((State::Holding, false));
+    let is_held = |segment: &&super::Segment| segment.state == State::Holding;
     let next = lane.segments.partition_point(|segment| segment.from < from);
-    let begins = |segment: &super::Segment| segment.state == State::Holding && segment.from < to;
-    held_before && lane.segments.get(next).is_some_and(begins)
+    let (earlier, later) = lane.segments.split_at(next);
+    // Where several begin, there is no border to be seen.
+    let begin = later.iter().take_while(|segment| segment.from < to).filter(is_held).count();
+    let ended = earlier.iter().rev().find(is_held).map(|segment| segment.to);
+    begin == 1 && ended.is_some_and(|ended| ended + (to - from) > from)
 }
 
-/// The signs that occur and their meanings, and how long the axis is.
-fn legend(text: &mut String, picture: &Picture) {
+/// The signs that are seen and their meanings, and how long the axis is.
+fn legend(text: &mut String, picture: &Picture, seen: &[&str]) {
     let word = |(state, holding)| {
         format!("{} {}", sign(state, holding), picture.subject.word(state, holding))
     };
-    let mut words: Vec<String> = picture.legend().into_iter().map(word).collect();
-    if picture.lanes.iter().flat_map(|lane| &lane.marks).any(|mark| mark.wrong) {
+    let legend = picture.legend().into_iter();
+    let legend = legend.filter(|(state, holding)| seen.contains(&sign(*state, *holding)));
+    let mut words: Vec<String> = legend.map(word).collect();
+    if seen.contains(&"!") {
         words.push("! a promise broken".to_owned());
     }
     let (one, unit) = time::shown(picture.unit, picture.length);
-    words.push(format!(" 0 to {} {unit}", (picture.length.max(1) - 1) / one));
+    let end = picture.begin + picture.length.max(1) - 1;
+    words.push(format!(" {} to {} {unit}", picture.begin / one, end / one));
     let charts = picture.levels.iter().filter(|level| !level.counts.is_empty()).map(chart::told);
     words.extend(charts.filter(|_| picture.subject == Subject::Jobs));
     let mut line = String::new();

@@ -209,7 +209,7 @@ fn jobs() -> picture::Picture {
         about: about.to_owned(),
         holds: String::new(),
     };
-    let wrong = picture::Mark { at: 5_500_000, text: "overlap".to_owned(), wrong: true };
+    let wrong = picture::Mark { at: 5_500_000, text: "overlap".to_owned(), wrong: Some(1) };
     let lane =
         |name: &str, segments, marks| picture::Lane { name: name.to_owned(), segments, marks };
     picture::Picture {
@@ -251,7 +251,7 @@ one  ████████▐███████
 two          !!!!
 mail ████████▄▄▄▄▲▲▲▲
 █ has a job  ! a promise broken   0 to 3 step
-mail: 0 to 3, capacity 2; ▲ more than that
+mail: at most 3, capacity 2; ▲ more than that
    => 1 promise broken
       P3 overlap: …
 ";

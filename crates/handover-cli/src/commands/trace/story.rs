@@ -1,0 +1,277 @@
+//! What happened, as people think of it: who sent which jobs and waited for room, who asked for jobs, who had which one from
+//! when to when, and how that ended.
+//!
+//! A history says when something was asked and answered, not when it was done; what is drawn is the answer, or the question where
+//! there is none. Where that matters for a promise, the checker judges, and not this.
+
+use std::collections::{BTreeMap, HashMap};
+
+use handover::JobId;
+use handover::history::{History, How, NotedReceipt, What};
+
+use super::calls::{Call, Calls, Process};
+use super::level::{Levels, count};
+
+/// Everything, times in microseconds since the beginning.
+#[derive(Debug)]
+pub(super) struct Story {
+    pub(super) processes: Vec<Process>,
+    /// When the first line was written, in microseconds since 1970.
+    pub(super) begin: u64,
+    pub(super) length: u64,
+    pub(super) sends: Vec<Send>,
+    pub(super) receives: Vec<Receive>,
+    pub(super) holds: Vec<Hold>,
+    pub(super) jobs: HashMap<JobId, Job>,
+    pub(super) queues: BTreeMap<String, Queue>,
+}
+
+/// A batch on its way.
+#[derive(Debug)]
+pub(super) struct Send {
+    pub(super) process: usize,
+    pub(super) queue: String,
+    pub(super) jobs: Vec<(JobId, String)>,
+    pub(super) from: u64,
+    pub(super) to: u64,
+    /// The job that sends, as one of `holds`.
+    pub(super) parent: Option<usize>,
+    /// There was not room enough when it was asked, or it was refused for that.
+    pub(super) full: bool,
+    /// The kind of the error where it failed; `no answer` where there is none.
+    pub(super) failed: Option<String>,
+}
+
+/// Somebody asks for jobs.
+#[derive(Debug)]
+pub(super) struct Receive {
+    pub(super) process: usize,
+    pub(super) queues: Vec<String>,
+    pub(super) from: u64,
+    pub(super) to: u64,
+}
+
+/// A lease: one owner of a job, from when to when.
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub(super) process: usize,
+    pub(super) queue: String,
+    pub(super) job: JobId,
+    pub(super) token: u64,
+    pub(super) attempt: u32,
+    pub(super) from: u64,
+    /// When it was settled, or refused for that.
+    pub(super) to: Option<u64>,
+    /// Until when the lease runs, as far as the history says.
+    pub(super) lease: u64,
+    /// How it was settled, and the kind of the error where it was refused.
+    pub(super) how: Option<How>,
+    pub(super) refused: Option<String>,
+    /// What its owner sent for it, as some of `sends`.
+    pub(super) sends: Vec<usize>,
+    /// Each time that the lease was made longer, or was not.
+    pub(super) extended: Vec<(u64, String)>,
+}
+
+/// A job, over all its owners.
+#[derive(Debug, Default)]
+pub(super) struct Job {
+    pub(super) queue: String,
+    /// The send that brought it, as one of `sends`.
+    pub(super) sent: Option<usize>,
+    /// Its owners, as some of `holds`, in order.
+    pub(super) holds: Vec<usize>,
+    pub(super) accepted: Option<u64>,
+    pub(super) ended: Option<u64>,
+}
+
+/// A queue.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    pub(super) capacity: Option<u64>,
+    /// From this moment on, so many jobs are not settled, parked ones with them.
+    pub(super) counts: Vec<(u64, u64)>,
+}
+
+impl Story {
+    pub(super) fn of(history: &History) -> Self {
+        let Calls { mut processes, calls } = Calls::of(history);
+        let begin = processes.iter().map(|process| process.first).min().unwrap_or(0);
+        let end = processes.iter().map(|process| process.last).max().unwrap_or(begin);
+        for process in &mut processes {
+            (process.first, process.last) = (process.first - begin, process.last - begin);
+        }
+        let story = Self {
+            processes,
+            begin,
+            length: end - begin + 1,
+            sends: Vec::new(),
+            receives: Vec::new(),
+            holds: Vec::new(),
+            jobs: HashMap::new(),
+            queues: BTreeMap::new(),
+        };
+        let mut teller = Teller { story, leases: HashMap::new(), levels: Levels::default() };
+        for call in &calls {
+            teller.call(call);
+        }
+        teller.ended()
+    }
+
+    /// How many jobs were accepted and are not settled.
+    pub(super) fn unsettled(&self) -> u64 {
+        let open = |job: &&Job| job.accepted.is_some() && job.ended.is_none();
+        self.jobs.values().filter(open).count() as u64
+    }
+}
+
+struct Teller {
+    story: Story,
+    leases: HashMap<(JobId, u64), usize>,
+    levels: Levels,
+}
+
+impl Teller {
+    fn since(&self, at_us: u64) -> u64 {
+        at_us - self.story.begin
+    }
+
+    fn call(&mut self, call: &Call<'_>) {
+        let at = self.since(call.at());
+        match (call.question, call.answer.map(|(_, answer)| answer)) {
+            (What::Declare(queue), answer) => {
+                if matches!(answer, Some(What::Declared { error: None, .. })) {
+                    let known = self.story.queues.entry(queue.queue.clone()).or_default();
+                    known.capacity = Some(queue.capacity);
+                }
+            }
+            (What::Send { .. }, answer) => self.send(call, answer),
+            (What::Receive { queues, lease_us, .. }, answer) => {
+                let (process, from) = (call.process, self.since(call.asked));
+                // Who has no answer waits until nothing more is heard of it.
+                let to = if answer.is_some() { at } else { self.story.processes[process].last };
+                self.story.receives.push(Receive { process, queues: queues.clone(), from, to });
+                let Some(What::Received { jobs, .. }) = answer else { return };
+                for given in jobs {
+                    self.given(process, at, &given.receipt, given.attempt, *lease_us);
+                }
+            }
+            (What::Extend { receipts, lease_us }, Some(What::Extended { answers, .. })) => {
+                for (receipt, answer) in receipts.iter().zip(answers) {
+                    let Some(hold) = self.hold(receipt) else { continue };
+                    if answer == "ok" {
+                        hold.lease = at.saturating_add(*lease_us);
+                    }
+                    hold.extended.push((at, answer.clone()));
+                }
+            }
+            (What::Settle { items }, Some(What::Settled { answers, .. })) => {
+                for (item, answer) in items.iter().zip(answers) {
+                    self.settled(&item.receipt, item.how, answer, at, self.since(call.asked));
+                }
+            }
+            (What::Steer(what), Some(What::Steered { jobs, error: None, .. })) => {
+                self.levels.steer(what, *jobs, at);
+            }
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, call: &Call<'_>, answer: Option<&What>) {
+        let What::Send { queue, jobs, parent, .. } = call.question else { return };
+        let (from, to) = (self.since(call.asked), self.since(call.at()));
+        let (fates, error) = match answer {
+            Some(What::Sent { fates, error, .. }) => (fates.as_slice(), error.clone()),
+            _ => (&[][..], Some("no answer".to_owned())),
+        };
+        let index = self.story.sends.len();
+        let fate = |place: usize| fates.get(place).map_or("unknown", String::as_str);
+        for (place, sent) in jobs.iter().enumerate() {
+            let job = self.story.jobs.entry(sent.id).or_default();
+            // Of several sends of one job, the one that brought it.
+            if job.sent.is_none() || matches!(fate(place), "stored" | "parked") {
+                job.sent = Some(index);
+            }
+            if matches!(fate(place), "stored" | "parked") && job.accepted.is_none() {
+                job.accepted = Some(to);
+                job.queue.clone_from(queue);
+                self.levels.more(queue, sent.id, to);
+            }
+        }
+        let parent = parent
+            .as_ref()
+            .and_then(|receipt| self.leases.get(&(receipt.id, receipt.token)).copied());
+        if let Some(parent) = parent.and_then(|parent| self.story.holds.get_mut(parent)) {
+            parent.sends.push(index);
+        }
+        let jobs = jobs.iter().enumerate();
+        let jobs = jobs.map(|(place, sent)| (sent.id, fate(place).to_owned())).collect();
+        self.story.sends.push(Send {
+            process: call.process,
+            queue: queue.clone(),
+            jobs,
+            from,
+            to,
+            parent,
+            full: error.as_deref() == Some("full"),
+            failed: error,
+        });
+    }
+
+    fn given(&mut self, process: usize, at: u64, receipt: &NotedReceipt, attempt: u32, lease: u64) {
+        let index = self.story.holds.len();
+        let job = self.story.jobs.entry(receipt.id).or_default();
+        if job.accepted.is_none() {
+            job.accepted = Some(at);
+            job.queue.clone_from(&receipt.queue);
+            self.levels.more(&receipt.queue, receipt.id, at);
+        }
+        job.holds.push(index);
+        self.leases.insert((receipt.id, receipt.token), index);
+        self.story.holds.push(Hold {
+            process,
+            queue: receipt.queue.clone(),
+            job: receipt.id,
+            token: receipt.token,
+            attempt,
+            from: at,
+            to: None,
+            lease: at.saturating_add(lease),
+            how: None,
+            refused: None,
+            sends: Vec::new(),
+            extended: Vec::new(),
+        });
+    }
+
+    fn hold(&mut self, receipt: &NotedReceipt) -> Option<&mut Hold> {
+        let index = *self.leases.get(&(receipt.id, receipt.token))?;
+        self.story.holds.get_mut(index)
+    }
+
+    fn settled(&mut self, receipt: &NotedReceipt, how: How, answer: &str, at: u64, asked: u64) {
+        let done = answer == "ok";
+        if let Some(hold) = self.hold(receipt) {
+            (hold.to, hold.how) = (Some(at), Some(how));
+            hold.refused = (!done).then(|| answer.to_owned());
+        }
+        if done && how.is_final() {
+            self.levels.less(&receipt.queue, receipt.id, asked, how == How::Bury);
+            let job = self.story.jobs.entry(receipt.id).or_default();
+            job.ended = job.ended.or(Some(at));
+        }
+    }
+
+    fn ended(self) -> Story {
+        let Self { mut story, levels, .. } = self;
+        for (name, counts) in levels.counts() {
+            story.queues.entry(name).or_default().counts = counts;
+        }
+        for send in &mut story.sends {
+            let Some(queue) = story.queues.get(&send.queue) else { continue };
+            let then = count(&queue.counts, send.from) + send.jobs.len() as u64;
+            send.full |= queue.capacity.is_some_and(|capacity| then > capacity);
+        }
+        story
+    }
+}

@@ -1,0 +1,101 @@
+//! Which part of a story is looked at: some queues, one job, some time.
+
+use handover::JobId;
+
+use super::Trace;
+use super::story::Story;
+use crate::duration;
+use crate::failure::Failure;
+
+/// What is drawn.
+#[derive(Debug)]
+pub(super) struct Narrow {
+    /// These queues; all where none is named.
+    pub(super) queues: Vec<String>,
+    pub(super) job: Option<JobId>,
+    /// From this moment on, in microseconds since the beginning, and up to this one.
+    pub(super) from: u64,
+    pub(super) to: u64,
+}
+
+impl Narrow {
+    /// # Errors
+    /// Where there is no such queue or job in the story, or the time is none.
+    pub(super) fn of(story: &Story, asked: &Trace) -> Result<Self, Failure> {
+        for queue in &asked.queues {
+            if !story.queues.contains_key(queue) {
+                let known: Vec<&str> = story.queues.keys().map(String::as_str).collect();
+                return Err(Failure::nothing_found(format!("no queue {queue:?} in the history"))
+                    .hint(format!("there are: {}", crate::table::cut(&known.join(", "), 200))));
+            }
+        }
+        let job = asked.job.as_deref().map(|text| find(story, text)).transpose()?;
+        let (mut from, mut to) = (0, story.length);
+        if let Some(life) = job.and_then(|job| life(story, job)) {
+            (from, to) = life;
+        }
+        let micros =
+            |time| u64::try_from(std::time::Duration::as_micros(&time)).unwrap_or(u64::MAX);
+        from = asked.from.map_or(from, micros);
+        to = asked.to.map_or(to, micros).min(story.length);
+        if from >= to {
+            let length = duration::show(std::time::Duration::from_micros(story.length));
+            return Err(Failure::usage("there is nothing between --from and --to")
+                .hint(format!("the history is {length} long")));
+        }
+        Ok(Self { queues: asked.queues.clone(), job, from, to })
+    }
+
+    pub(super) fn has_queue(&self, queue: &str) -> bool {
+        self.queues.is_empty() || self.queues.iter().any(|one| one == queue)
+    }
+
+    pub(super) fn has_job(&self, job: JobId) -> bool {
+        self.job.is_none_or(|one| one == job)
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.to - self.from
+    }
+
+    /// A stretch of time, as the picture counts it; `None` where it is outside.
+    pub(super) fn cut(&self, from: u64, to: u64) -> Option<(u64, u64)> {
+        let (from, to) = (std::cmp::max(from, self.from), std::cmp::min(to, self.to));
+        (from < to).then(|| (from - self.from, to - self.from))
+    }
+
+    /// A moment, as the picture counts it; `None` where it is outside.
+    pub(super) fn place(&self, at: u64) -> Option<u64> {
+        (self.from <= at && at < self.to).then(|| at - self.from)
+    }
+}
+
+/// The job whose id this is, or begins or ends with it.
+fn find(story: &Story, text: &str) -> Result<JobId, Failure> {
+    let is = |id: &&JobId| {
+        let id = id.to_string();
+        id.starts_with(text) || id.ends_with(text)
+    };
+    let mut found: Vec<JobId> = story.jobs.keys().filter(is).copied().collect();
+    match (found.pop(), found.len()) {
+        (Some(job), 0) => Ok(job),
+        (None, _) => Err(Failure::nothing_found(format!("no job {text:?} in the history"))
+            .hint("give its id, or the beginning or the end of it")),
+        (Some(_), more) => {
+            Err(Failure::usage(format!("{} jobs have {text:?}", more + 1))
+                .hint("give more of the id"))
+        }
+    }
+}
+
+/// From the send of a job to its end, with a little on both sides.
+fn life(story: &Story, job: JobId) -> Option<(u64, u64)> {
+    let job = story.jobs.get(&job)?;
+    let first = job.holds.iter().filter_map(|hold| story.holds.get(*hold));
+    let sent = job.sent.and_then(|sent| story.sends.get(sent)).map(|sent| sent.from);
+    let from = sent.into_iter().chain(first.clone().map(|hold| hold.from)).min()?;
+    let to = first.map(|hold| hold.to.unwrap_or(hold.lease)).chain(job.accepted).max()?;
+    let to = std::cmp::min(to, story.length);
+    let space = to.saturating_sub(from) / 20 + 1;
+    Some((from.saturating_sub(space), std::cmp::min(to + space, story.length)))
+}
