@@ -20,6 +20,9 @@ use crate::{Failure, Options};
 
 const QUEUES: u32 = 100;
 const WAKES: u64 = 300;
+/// What the worker is given to come to rest: it looks truly five seconds after the last commit, and ten seconds after its start
+/// `handover work` says how it is.
+const SETTLE: Duration = Duration::from_secs(12);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -58,7 +61,7 @@ pub(crate) fn run(args: &Args, options: &Options) -> Result<Report, Failure> {
         Times { settle: tenth, grace: tenth, count: Duration::from_secs(1) }
     } else {
         let second = Duration::from_secs(1);
-        Times { settle: second * 2, grace: second, count: Duration::from_secs(args.seconds) }
+        Times { settle: SETTLE, grace: second, count: Duration::from_secs(args.seconds) }
     };
     let mut table = Table::new(["", "unit", "handover"]);
     let mut json = serde_json::Map::new();

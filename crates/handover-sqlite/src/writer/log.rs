@@ -21,6 +21,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use super::glance::Stamp;
+
 /// How much of the log is read and written back at once, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
 
@@ -72,6 +74,21 @@ impl Log {
             #[cfg(test)]
             next_fail: AtomicU32::new(0),
         })
+    }
+
+    /// What the file system says of it, with one system call. `None` where times of files say nothing about who wrote last.
+    #[cfg(unix)]
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        use std::os::unix::fs::MetadataExt;
+        let said = self.file.metadata().ok()?;
+        let changed = (said.ctime(), said.ctime_nsec());
+        Some(Stamp { bytes: said.len(), modified: said.modified().ok()?, changed })
+    }
+
+    /// Elsewhere the time may be told only when a handle is closed.
+    #[cfg(not(unix))]
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        None
     }
 
     pub(crate) fn has_pages(&self, pages: i32) {

@@ -11,9 +11,10 @@
 //!
 //! `op.rs` is what it is asked, `transaction.rs` one transaction and what is left when it fails, `group.rs` the work in it,
 //! `answers.rs` what is told after it, `log.rs` the file that is synced before, `waiters.rs` who sleeps and why no
-//! wake-up is missed.
+//! wake-up is missed, `glance.rs` how a tick finds out that there is nothing to look at.
 
 mod answers;
+mod glance;
 pub(crate) mod group;
 pub(crate) mod log;
 pub(crate) mod op;
@@ -29,6 +30,7 @@ use handover::{Error, JobId, QueueName, Receipt, Result};
 use handover_buffer::{Receiver, RecvTimeoutError};
 use rusqlite::{Connection, OptionalExtension};
 
+use self::glance::Glance;
 use self::log::Log;
 use self::op::{AwaitOp, Inbox, Op, Reply, Side};
 use self::transaction::roll_back;
@@ -45,8 +47,10 @@ use crate::sql::{Identity, job_id, results};
 const GROUP_OPS_MAX: usize = 1024;
 /// A transaction takes no further operation once it has this much to write, or has handed out this much, in bytes.
 const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// While somebody waits, the file is looked at this often even if nobody rings.
+/// While somebody waits, the file is looked at this long after the last look even if nobody rings.
 const TICK: Duration = Duration::from_secs(5);
+/// The same once nothing has been committed for as long as a tick: an idle process wakes half as often.
+const QUIET_TICK: Duration = Duration::from_secs(10);
 /// Where more results than this were stored since the last look, every outcome that is waited for is asked for instead.
 const NEWER_MAX: i64 = 1000;
 /// After a look that failed.
@@ -76,6 +80,8 @@ pub(crate) struct Writer<'c> {
     forget_at: Option<i64>,
     /// When the file is to be looked at for those who wait, whatever happens.
     look_at: Option<Instant>,
+    /// The log before the last look, where that can tell later that another one is not needed.
+    glance: Option<Glance>,
     /// The results up to this number were looked at for those who wait for outcomes. No number is given twice.
     result_seen: i64,
     /// The disk has for sure what others had committed up to this `PRAGMA data_version`.
@@ -119,6 +125,7 @@ impl<'c> Writer<'c> {
             dues: HashMap::new(),
             forget_at: Some(0),
             look_at: None,
+            glance: None,
             result_seen: 0,
             sure_of: None,
             look_at_all: None,
@@ -227,7 +234,8 @@ impl<'c> Writer<'c> {
     /// One round: what arrived, what time brought, and those who can go on.
     fn group(&mut self, ops: Vec<Op>) {
         roll_back(self.connection); // a look that failed may have left something open
-        let look = self.is_time_to_look() | self.post.inbox.take_ring();
+        let rung = self.post.inbox.take_ring();
+        let look = rung || self.is_time_to_look();
         let mut round = Round { look, ..Round::default() };
         if self.post.inbox.take_nudge() {
             for gone in self.waiters.drop_abandoned() {
@@ -253,10 +261,14 @@ impl<'c> Writer<'c> {
             self.post.bell.renew(&self.post.inbox);
             self.dues.clear();
             self.look_at = Some(clock::now() + TICK);
+            self.glance = None;
+            // Whoever rang has just written, so that asking would be in vain.
+            let glance = if rung { None } else { Glance::before_look(&self.post.log) };
             match self.work_in_file() {
                 Ok((queues, dues)) => {
                     round.queues.extend(queues);
                     self.dues = dues;
+                    self.glance = glance;
                 }
                 Err(_) => self.rest(),
             }
@@ -284,7 +296,17 @@ impl<'c> Writer<'c> {
         let time = self.post.who.time.now_ms();
         let due = self.dues.values().flatten().any(|due| *due <= time);
         let tick = self.look_at.is_none_or(|at| at <= clock::now());
-        due || tick || (self.post.bell.poll_every().is_some() && self.others_wrote())
+        due || (tick && !self.is_as_it_was())
+            || (self.post.bell.poll_every().is_some() && self.others_wrote())
+    }
+
+    /// True where the tick can do without a look.
+    fn is_as_it_was(&mut self) -> bool {
+        let holds = self.glance.is_some_and(|glance| glance.still_holds(&self.post.log));
+        if holds {
+            self.look_at = Some(clock::now() + QUIET_TICK);
+        }
+        holds
     }
 
     fn others_wrote(&mut self) -> bool {

@@ -8,6 +8,8 @@ use handover::{
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+mod tick;
+
 use super::op::{Parcelled, ReceiveOp, SendOp};
 use super::*;
 use crate::SqliteOptions;

@@ -267,6 +267,7 @@ impl Writer<'_> {
     /// Lets the file alone for a moment.
     pub(super) fn rest(&mut self) {
         self.dues.clear();
+        self.glance = None;
         self.look_at = Some(clock::now() + LOOK_AGAIN);
         self.rest_until = self.look_at;
     }

@@ -12,8 +12,12 @@
 //! inside have not been read yet, and each of them means "look again".
 //!
 //! What time changes: before it sleeps, the thread asks the file for the next due time of every queue that is waited for,
-//! and a commit that brings one nearer rings like any other. A tick every five seconds, while somebody waits, covers
-//! a bell that cannot be rung (a killed process that committed and did not get to ring) and a clock that was set.
+//! and a commit that brings one nearer rings like any other.
+//!
+//! A tick, while somebody waits, covers a bell that cannot be rung (a killed process that committed and did not get to ring, a
+//! socket that somebody deleted) and a clock that was set: five seconds after the last look, then every ten while nothing is
+//! committed. It compares the due times with the clock, and asks the file system whether the log was written to; only if it
+//! was, or that cannot be told, the file is looked at (`glance.rs`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -25,8 +25,9 @@ pub(super) struct Work {
     pub(super) slot: OwnedSemaphorePermit,
 }
 
-/// How long one receive sleeps; then it is asked again, which shows that the broker still answers.
-const WAIT: Duration = Duration::from_secs(20);
+/// How long one receive sleeps; then it is asked again, which shows that the broker still answers. Less than the minute after
+/// which `Health::since_receive` means trouble, and long, because asking is most of what an idle worker does.
+const WAIT: Duration = Duration::from_secs(45);
 /// The same for a worker that ends when its queues are empty: how often it looks whether they are.
 const WAIT_UNTIL_EMPTY: Duration = Duration::from_millis(200);
 const REST_MAX: Duration = Duration::from_secs(5);
