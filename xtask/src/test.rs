@@ -270,7 +270,8 @@ fn page(root: &Path, plan: &Plan) -> Result<Tally, String> {
     }
     let binary = bench::target()?.join(format!("debug/handover{}", std::env::consts::EXE_SUFFIX));
     let program = Program::new("node", &root.join(PAGE))
-        .args(["--test", "--test-reporter=./test/reporter.mjs", "test/page.test.mjs"])
+        .args(["--test", "--test-reporter=./test/reporter.mjs"])
+        .args(["test/words.test.mjs", "test/page.test.mjs"])
         .env("HANDOVER_BIN", &binary.to_string_lossy())
         .env("HANDOVER_BROWSER", &browser.to_string_lossy());
     plan.tests(program)

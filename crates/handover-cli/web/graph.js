@@ -81,6 +81,8 @@
     }
   }
 
+  page.Program = Program;
+
   /** For each state the number of steps to the nearest broken end, -1 where none can be reached: breadth first, backwards. */
   function distances(graph) {
     const before = graph.nodes.map(() => []);

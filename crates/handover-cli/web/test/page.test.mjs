@@ -218,6 +218,73 @@ test("buffers, many threads and the dark are drawn too", async () => {
   });
 });
 
+test("the way back in the browser's history leads to the program before", async () => {
+  await visit(`${home}#02/lost_update/0.1`, async (page) => {
+    await page.locator("#program").selectOption("claim");
+    await page.locator("#source-title", { hasText: "claim" }).waitFor();
+    await click(page, ["a"]);
+    await page.goBack();
+    await page.locator("#source-title", { hasText: "lost_update" }).waitFor();
+    assert.match(await said(page), /Step 2: b reads counter/);
+  });
+});
+
+test("a program that is too large for the page says where it can be explored", async () => {
+  await visit(home, async (page) => {
+    const hash = await page.evaluate(async () => {
+      const { lessons, load, hash } = window.handover;
+      for (const line of lessons) {
+        const lesson = await load(line);
+        const large = lesson.programs.find(({ graph }) => !graph);
+        if (large) return hash(lesson, large.name);
+      }
+      return null;
+    });
+    assert.ok(hash, "there is one");
+    await page.evaluate((to) => { location.hash = to; }, hash);
+    await page.getByRole("heading", { name: "Too large for this page" }).waitFor();
+    const [, number, name] = /^#(\d+)\/(\w+)$/.exec(hash);
+    assert.equal(await page.locator("#too-large-command").innerText(), `handover learn ${number} --explore --program ${name}`);
+    assert.match(await page.locator("#too-large-says").innerText(), /more than 5\s000 states/);
+    assert.ok(await page.locator("#stage").isHidden());
+    await page.keyboard.press("1");
+    await page.locator("#lesson").selectOption({ label: "02 race" });
+    await page.locator("#stage").waitFor();
+  });
+});
+
+test("a lesson that cannot be loaded says so, and what was there stays", async () => {
+  await visit(`${home}#02/lost_update/0`, async (page) => {
+    await page.route("**/data/05-*", (route) => route.abort());
+    await page.locator("#lesson").selectOption({ label: "05 semaphore" });
+    const notice = page.getByRole("alert");
+    await notice.filter({ hasText: "cannot be loaded" }).waitFor();
+    assert.match(await said(page), /Step 1: a reads/);
+    await page.unroute("**/data/05-*");
+    await page.evaluate(() => { location.hash = "#05/swapped"; });
+    await page.locator("#source-title", { hasText: "swapped" }).waitFor();
+    assert.ok(await notice.isHidden(), "it can be tried again");
+  }, { mayFail: true });
+});
+
+test("playing can be stopped, and a struct is shown field by field", async () => {
+  await visit(`${home}#12/crawl/0.0.0.0.0.0`, async (page) => {
+    assert.match(await page.locator("#objects").innerText(), /known: .*ready: .*held: \d/s);
+  });
+  await visit(`${home}#02`, async (page) => {
+    await page.clock.install();
+    const play = page.locator("#play");
+    await play.click();
+    await page.clock.runFor(2_000);
+    assert.equal(await play.innerText(), "Stop here");
+    await play.click();
+    await page.clock.runFor(60_000);
+    assert.match(await said(page), /^Step 2/);
+    await click(page, ["a", "b", "main"]);
+    assert.match(await said(page), /Challenge met in 5 steps/, "the last ones were the student's");
+  });
+});
+
 test("assistive technology is told what there is and what happens", async () => {
   await visit(`${home}#02`, async (page) => {
     const tree = await page.locator("body").ariaSnapshot();

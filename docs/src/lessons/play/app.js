@@ -21,7 +21,7 @@
       lesson = await page.load(asked.line);
     } catch (error) {
       if (ticket === opened) view.notice(error.message);
-      return;
+      return; // what was there stays
     }
     if (ticket !== opened) return;
     const first = lesson.programs.find(({ wrong }) => wrong) ?? lesson.programs[0];
@@ -72,7 +72,7 @@
     return `Step ${walk.at}: ${name} ${own[0]}. `;
   }
 
-  /** The address is the schedule, so that it can be copied and comes back after a reload; it makes no entries in the history. */
+  /** The address is the schedule, so that it can be copied and comes back after a reload; a step makes no entry in the history. */
   function writeHash(hash) {
     if (location.hash !== hash) history.replaceState(null, "", hash);
   }
@@ -173,7 +173,9 @@
     const line = lessons.find(({ number }) => String(number) === get("lesson").value);
     const program = event.target.id === "program" ? get("program").value : null;
     const first = line.programs.find(({ wrong }) => wrong) ?? line.programs[0];
-    open(page.hash(line, program ?? first.name));
+    // The way back in the browser's history leads to the program before, at the step where it was left.
+    history.pushState(null, "", page.hash(line, program ?? first.name));
+    open(location.hash);
   });
   get("choose").addEventListener("submit", (event) => event.preventDefault());
   get("link").addEventListener("focus", () => get("link").select());

@@ -186,8 +186,9 @@
       const what = program.isChallenge ? lesson.challenge : "This program breaks under some schedules. Find one.";
       return `${what} It can be done in ${page.plural(best, "step")}.`;
     }
-    if (program.schedules === "1") return "This program is repaired: there is one schedule, and it ends well.";
-    return `This program is repaired: all its ${grouped(program.schedules)} schedules end well. Try to break it.`;
+    const what = lesson.hint ? "This is a solution" : "This program is repaired";
+    if (program.schedules === "1") return `${what}: there is one schedule, and it ends well.`;
+    return `${what}: all its ${grouped(program.schedules)} schedules end well. Try to break it.`;
   };
 
   /** How many schedules there are, where some break it. */
