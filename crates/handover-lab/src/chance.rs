@@ -1,6 +1,7 @@
 //! Chance as a step: what a network, a disk or a user does that the program cannot know. An exploration takes every way that
 //! chance can go; real threads take one.
 
+use crate::effect::{Effect, digest};
 use crate::here;
 use crate::op::Op;
 use crate::real;
@@ -44,7 +45,7 @@ pub fn pick(what: &'static str, of: u32) -> u32 {
         return real::perform(op, Location::caller(), || random(of));
     };
     let number = if let Answer::Picked(number) = step(op) { number } else { 0 };
-    world.borrow_mut().learns(number);
+    world.borrow_mut().does(Effect::Learns(digest(number)));
     number
 }
 

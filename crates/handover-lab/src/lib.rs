@@ -43,6 +43,7 @@
 //! says what a model may contain.
 
 pub mod chance;
+mod effect;
 mod explore;
 mod here;
 mod op;

@@ -1,5 +1,6 @@
 //! Threads, as in std: spawn, join, yield.
 
+use crate::effect::{Effect, digest};
 use crate::here::{self, Run};
 use crate::op::{Op, ThreadId};
 use crate::real;
@@ -39,7 +40,7 @@ pub fn spawn<T: Send + 'static>(
             let result = Arc::new(Mutex::new(None));
             let slot = Arc::clone(&result);
             let body = move || *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(body());
-            let id = world.borrow_mut().spawn(name.to_owned(), Box::new(body), place);
+            let id = world.borrow_mut().spawn(name, Box::new(body), place);
             Inner::Explored { id, result }
         }
         Some(Run::Pen(pen)) => {
@@ -98,7 +99,8 @@ pub fn rounds(count: u32) -> impl Iterator<Item = u32> {
     let mut next = 0;
     std::iter::from_fn(move || {
         if let Some(world) = here::world() {
-            world.borrow_mut().forgets_all_but((place.line(), place.column(), next));
+            let round = digest((place.line(), place.column(), next));
+            world.borrow_mut().does(Effect::ForgetsAllBut(round));
         }
         let round = (next < count).then_some(next)?;
         next += 1;

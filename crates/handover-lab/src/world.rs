@@ -1,10 +1,14 @@
 //! What the explorer knows of one execution: its threads, its objects, and which steps are possible. Which one is taken is
 //! the search's to say.
 
+use crate::effect::{Effect, digest};
 use crate::op::{Kind, ObjectId, Op, ThreadId};
 use crate::trace::Span;
+use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::Location;
+use std::rc::Rc;
 
 /// The code of a thread.
 pub(crate) type Body = Box<dyn FnOnce() + Send>;
@@ -34,22 +38,24 @@ pub(crate) enum Standing {
     Panicked,
 }
 
+#[derive(Clone)]
 pub(crate) struct Thread {
-    pub(crate) name: String,
+    pub(crate) name: Rc<str>,
     pub(crate) standing: Standing,
     pub(crate) place: &'static Location<'static>,
     /// When it asked for the step it waits for.
     pub(crate) asked: u64,
-    /// Everything the thread has learnt, as a hash: a deterministic thread with the same history is in the same state. It
-    /// begins with what its maker had learnt, which its code may carry, and with whose how-manieth it is.
-    history: u64,
-    /// Threads that it has started.
-    children: usize,
+    /// Everything the thread has learnt, as a hash: a deterministic thread with the same history is in the same state.
+    pub(crate) history: u64,
+    /// What it never forgets: what its maker had learnt when it started it, and the numbers of what it has made.
+    pub(crate) origin: u64,
     /// In how many states in a row it could not have what it asks for, or slept; counted only where patience is bounded.
-    blocked: usize,
+    pub(crate) blocked: usize,
     /// Has yielded, and nobody else has taken a step since.
-    yielded: bool,
-    answer: Answer,
+    pub(crate) yielded: bool,
+    pub(crate) answer: Answer,
+    /// The object of the step that it was granted, as a hash: its code looks at nothing else.
+    pub(crate) finds: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -76,13 +82,28 @@ pub(crate) enum State {
     },
 }
 
-#[derive(Debug, Hash)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) struct Thing {
     pub(crate) kind: Kind,
-    pub(crate) name: String,
+    pub(crate) name: Rc<str>,
     pub(crate) state: State,
     /// The value as its `Debug` writes it.
-    pub(crate) value: String,
+    pub(crate) value: Rc<str>,
+}
+
+/// The code of threads, which a copy of a world is without.
+#[derive(Default)]
+pub(crate) struct Code {
+    /// Of threads that are to begin.
+    pub(crate) unborn: Vec<(ThreadId, Body)>,
+    /// What the coroutine that runs next is to take.
+    pub(crate) begins: Option<Body>,
+}
+
+impl Clone for Code {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// One possible next step.
@@ -108,14 +129,16 @@ pub enum Wake {
     Picked(u32),
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct World {
     pub(crate) threads: Vec<Thread>,
     pub(crate) things: Vec<Thing>,
     pub(crate) current: ThreadId,
-    /// Threads that are to begin, and the one whose coroutine is to take its body now.
-    pub(crate) births: Vec<(ThreadId, Body)>,
-    pub(crate) begins: Option<Body>,
+    /// Threads that are to begin.
+    pub(crate) births: VecDeque<ThreadId>,
+    pub(crate) code: Code,
+    /// What the current thread did since its step was granted, if that is to be kept.
+    pub(crate) effects: Option<Vec<Effect>>,
     /// Steps taken.
     pub(crate) now: u64,
     /// What happened, if somebody wants to look at it.
@@ -132,34 +155,23 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// A world in which the program's main thread is about to begin.
+    #[track_caller]
+    pub(crate) fn new(spurious: u32, patience: Option<usize>) -> Self {
+        let mut world = Self { spurious_left: spurious, patience, ..Self::default() };
+        world.does(Effect::Spawns("main".into(), Location::caller()));
+        world
+    }
+
     pub(crate) fn spawn(
         &mut self,
-        name: String,
+        name: &str,
         body: Body,
         place: &'static Location<'static>,
     ) -> ThreadId {
         let id = self.threads.len();
-        let mut hasher = DefaultHasher::new();
-        if let Some(maker) = self.threads.get_mut(self.current) {
-            (self.current, maker.history, maker.children).hash(&mut hasher);
-            maker.children += 1;
-        }
-        // Spawning is no choice: until its first own step the new thread cannot be told from one not yet started.
-        if id > 0 {
-            self.note(Op::Spawn(id), place);
-        }
-        self.threads.push(Thread {
-            name,
-            standing: Standing::Running,
-            place,
-            asked: self.now,
-            history: hasher.finish(),
-            children: 0,
-            blocked: 0,
-            yielded: false,
-            answer: Answer::Granted,
-        });
-        self.births.push((id, body));
+        self.code.unborn.push((id, body));
+        self.does(Effect::Spawns(name.into(), place));
         id
     }
 
@@ -167,16 +179,17 @@ impl World {
         &mut self,
         kind: Kind,
         state: State,
-        value: String,
+        value: &dyn Debug,
         name: &str,
     ) -> ObjectId {
-        self.things.push(Thing { kind, name: name.to_owned(), state, value });
+        let value = format!("{value:?}").into();
+        self.does(Effect::Creates(Thing { kind, name: name.into(), state, value }));
         self.things.len() - 1
     }
 
     /// The objects' kinds and names, by number.
     pub(crate) fn objects(&self) -> Vec<(Kind, String)> {
-        self.things.iter().map(|thing| (thing.kind, thing.name.clone())).collect()
+        self.things.iter().map(|thing| (thing.kind, thing.name.to_string())).collect()
     }
 
     /// Records what belongs to the step of the current thread.
@@ -205,47 +218,13 @@ impl World {
         let step = self.spans.iter_mut().flatten().rev().take_while(|span| span.took == Some(now));
         for span in step.filter(|span| span.value.is_empty()) {
             if let Some(id) = span.op.object() {
-                span.value.clone_from(&self.things[id].value);
+                span.value = self.things[id].value.to_string();
             }
         }
     }
 
-    pub(crate) fn asks(&mut self, op: Op, place: &'static Location<'static>) {
-        let (current, now) = (self.current, self.now);
-        let thread = &mut self.threads[current];
-        thread.standing = Standing::Asks(op);
-        thread.place = place;
-        thread.asked = now;
-    }
-
     pub(crate) fn answer(&self) -> Answer {
         self.threads[self.current].answer
-    }
-
-    /// The current thread has seen `value`: from here on it may act on it.
-    pub(crate) fn learns(&mut self, value: impl Hash) {
-        let current = self.current;
-        let thread = &mut self.threads[current];
-        let mut hasher = DefaultHasher::new();
-        (thread.history, value).hash(&mut hasher);
-        thread.history = hasher.finish();
-    }
-
-    /// The current thread carries on nothing but `value` from what it has learnt.
-    pub(crate) fn forgets_all_but(&mut self, value: impl Hash) {
-        let current = self.current;
-        self.threads[current].history = 0;
-        self.learns(value);
-    }
-
-    pub(crate) fn ends(&mut self, panicked: Option<String>) {
-        let current = self.current;
-        self.threads[current].standing = if let Some(said) = panicked {
-            self.panic.get_or_insert((current, said));
-            Standing::Panicked
-        } else {
-            Standing::Done
-        };
     }
 
     /// Every step that can be taken now, in a fixed order.
@@ -257,6 +236,16 @@ impl World {
             self.gather(&mut choices, true);
         }
         choices
+    }
+
+    /// Whether there is a step that can be taken now.
+    pub(crate) fn can_go_on(&self) -> bool {
+        self.threads.iter().any(|thread| match thread.standing {
+            Standing::Asks(Op::Join(_)) => false,
+            Standing::Asks(op) => self.possible(op),
+            Standing::Asleep { .. } => self.spurious_left > 0,
+            _ => false,
+        })
     }
 
     fn gather(&self, choices: &mut Vec<Choice>, yielded: bool) {
@@ -334,7 +323,8 @@ impl World {
         self.now += 1;
         let (asked, place) = (self.threads[id].asked, self.threads[id].place);
         self.record(op, asked, place);
-        self.learns(op);
+        self.learns(digest(op));
+        self.threads[id].finds = self.finds(op);
         let mut answer = Answer::Granted;
         match op {
             Op::Lock(mutex) | Op::Relock { mutex, .. } => {
@@ -374,15 +364,32 @@ impl World {
         true
     }
 
+    /// What a thread that is granted this finds.
+    fn finds(&self, op: Op) -> u64 {
+        let object = match op {
+            Op::Relock { mutex, .. } => Some(mutex),
+            op => op.object(),
+        };
+        object.map_or(0, |id| digest(&self.things[id].value))
+    }
+
+    /// The next thread that goes on without a choice, made the current one: it begins, or whom it waited for has ended.
+    pub(crate) fn free(&mut self) -> Option<ThreadId> {
+        let begins = self.births.pop_front();
+        self.current = begins.or_else(|| self.join())?;
+        Some(self.current)
+    }
+
     /// Lets a thread go on that waits for the end of one that has ended; which, if there is one.
-    pub(crate) fn join(&mut self) -> Option<ThreadId> {
+    fn join(&mut self) -> Option<ThreadId> {
         let joins = |thread: &Thread| matches!(thread.standing, Standing::Asks(op @ Op::Join(_)) if self.possible(op));
         let id = self.threads.iter().position(joins)?;
-        let Standing::Asks(op) = self.threads[id].standing else { return None };
+        let Standing::Asks(op @ Op::Join(other)) = self.threads[id].standing else { return None };
         self.current = id;
         let (asked, place) = (self.threads[id].asked, self.threads[id].place);
         self.record(op, asked, place);
-        self.learns(op);
+        // What the thread returned is told by what it had learnt.
+        self.learns(digest((op, self.threads[other].history)));
         self.threads[id].standing = Standing::Running;
         Some(id)
     }
@@ -442,7 +449,7 @@ impl World {
             (_, Wake::Notified(id)) => vec![id],
             _ => vec![],
         };
-        if woken.is_empty() {
+        if woken.is_empty() && !self.unheard.contains(&condvar) {
             self.unheard.push(condvar);
         }
         for &id in &woken {
@@ -462,18 +469,6 @@ impl World {
         let thread = &mut self.threads[id];
         thread.standing = Standing::Asks(Op::Relock { condvar, mutex });
         thread.asked = now;
-    }
-
-    pub(crate) fn unlock(
-        &mut self,
-        mutex: ObjectId,
-        value: String,
-        place: &'static Location<'static>,
-    ) {
-        self.note(Op::Unlock(mutex), place);
-        let thing = &mut self.things[mutex];
-        thing.state = State::Mutex { owner: None };
-        thing.value = value;
     }
 
     /// What tells this state from others, in 128 bits: the threads by what they have learnt, the objects by what they hold.

@@ -2,13 +2,13 @@
 //! nanoseconds, and nothing runs that the search did not choose.
 
 use super::search::Bounds;
+use crate::effect::{Cue, Effect};
 use crate::here;
-use crate::op::{ObjectId, Op, ThreadId};
-use crate::trace::End;
-use crate::world::{Body, Choice, Standing, State, Thread, World};
+use crate::op::ThreadId;
+use crate::world::{Body, Choice, Standing, World};
 use generator::{Generator, Gn};
 use std::cell::{Cell, Ref, RefCell, RefMut};
-use std::panic::{self, AssertUnwindSafe, Location};
+use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::Once;
 
@@ -32,37 +32,33 @@ pub(super) struct Execution<'p> {
     world: Rc<RefCell<World>>,
     /// By thread; none once it has ended.
     coroutines: Vec<Option<Coroutine>>,
+    /// What each run of a thread from one step to the next did, if that is kept.
+    pub(super) runs: Vec<(Cue, Vec<Effect>)>,
+}
+
+/// What is kept of an execution for whoever looks at it afterwards.
+pub(super) enum Keeps {
+    /// What the threads did.
+    Spans,
+    /// What their code changed.
+    Effects,
 }
 
 impl<'p> Execution<'p> {
-    /// Starts `program` and runs every thread to its first step. With `looked_at`, what happens is recorded.
+    /// Starts `program` and runs every thread to its first step.
     #[track_caller]
-    pub(super) fn start(
-        pool: &'p mut Pool,
-        program: fn(),
-        bounds: &Bounds,
-        looked_at: bool,
-    ) -> Self {
+    pub(super) fn start(pool: &'p mut Pool, program: fn(), bounds: &Bounds, keeps: Keeps) -> Self {
         keep_quiet();
-        let world = Rc::new(RefCell::new(World {
-            spurious_left: bounds.spurious,
-            patience: bounds.patience,
-            spans: looked_at.then(Vec::new),
-            ..World::default()
-        }));
-        world.borrow_mut().spawn("main".to_owned(), Box::new(program), Location::caller());
-        let mut execution = Self { pool, world, coroutines: Vec::new() };
+        let mut world = World::new(bounds.spurious, bounds.patience);
+        world.code.unborn.push((0, Box::new(program)));
+        match keeps {
+            Keeps::Spans => world.spans = Some(Vec::new()),
+            Keeps::Effects => world.effects = Some(Vec::new()),
+        }
+        let world = Rc::new(RefCell::new(world));
+        let mut execution = Self { pool, world, coroutines: Vec::new(), runs: Vec::new() };
         execution.settle();
-        execution.world.borrow_mut().waits();
         execution
-    }
-
-    pub(super) fn choices(&self) -> Vec<Choice> {
-        self.world.borrow().choices()
-    }
-
-    pub(super) fn key(&self) -> u128 {
-        self.world.borrow().key()
     }
 
     pub(super) fn world(&self) -> Ref<'_, World> {
@@ -78,41 +74,45 @@ impl<'p> Execution<'p> {
         let goes_on = self.world.borrow_mut().take(choice);
         if goes_on {
             self.run(choice.thread);
-            self.settle();
         }
-        self.world.borrow_mut().waits();
+        self.settle();
     }
 
     /// Does all that is no choice: threads begin, and those go on who waited for the end of one that has ended.
     fn settle(&mut self) {
         loop {
-            let births = std::mem::take(&mut self.world.borrow_mut().births);
-            for (id, body) in births {
-                let coroutine =
-                    self.pool.idle.pop().unwrap_or_else(|| Gn::<()>::new_opt(STACK_WORDS, bodies));
-                self.coroutines.push(Some(coroutine));
-                self.world.borrow_mut().begins = Some(body);
-                self.run(id);
-            }
-            let joiner = self.world.borrow_mut().join();
-            match joiner {
-                Some(id) => self.run(id),
-                None if self.world.borrow().births.is_empty() => return,
-                None => {}
-            }
+            let free = self.world.borrow_mut().free();
+            let Some(id) = free else { break };
+            self.run(id);
         }
+        self.world.borrow_mut().waits();
     }
 
     fn run(&mut self, id: ThreadId) {
-        self.world.borrow_mut().current = id;
-        let Some(mut coroutine) = self.coroutines.get_mut(id).and_then(Option::take) else {
-            return;
+        let mut coroutine = {
+            let mut world = self.world.borrow_mut();
+            world.current = id;
+            if id == self.coroutines.len() {
+                let at = world.code.unborn.iter().position(|(unborn, _)| *unborn == id);
+                world.code.begins = at.map(|at| world.code.unborn.swap_remove(at).1);
+                let idle = self.pool.idle.pop();
+                let new = || Gn::<()>::new_opt(STACK_WORDS, bodies);
+                self.coroutines.push(Some(idle.unwrap_or_else(new)));
+            }
+            let Some(coroutine) = self.coroutines.get_mut(id).and_then(Option::take) else {
+                return;
+            };
+            coroutine
         };
+        let cue = self.world.borrow().cue();
         QUIET.set(true);
         here::within(&self.world, || coroutine.resume());
         QUIET.set(false);
         let mut world = self.world.borrow_mut();
         world.shows_value();
+        if let Some(effects) = &mut world.effects {
+            self.runs.push((cue, std::mem::take(effects)));
+        }
         if world.abandoned
             || matches!(world.threads[id].standing, Standing::Done | Standing::Panicked)
         {
@@ -120,22 +120,6 @@ impl<'p> Execution<'p> {
         } else {
             self.coroutines[id] = Some(coroutine);
         }
-    }
-
-    /// How the execution ended, if it did.
-    pub(super) fn end(&self) -> Option<End> {
-        let world = self.world.borrow();
-        if let Some((thread, said)) = &world.panic {
-            return Some(End::Panicked { thread: *thread, said: said.clone() });
-        }
-        if !world.choices().is_empty() {
-            let starved = world.starved();
-            return starved.map(|(thread, steps)| End::Starved { thread, steps });
-        }
-        if world.threads.iter().all(|thread| thread.standing == Standing::Done) {
-            return Some(End::Well);
-        }
-        Some(End::Deadlock { circle: circle(&world), lost_wakeups: lost_wakeups(&world) })
     }
 }
 
@@ -151,7 +135,7 @@ impl Drop for Execution<'_> {
 
 /// What a coroutine runs: one body after the other, of one execution after the other.
 fn bodies() {
-    while let Some(body) = here::world().and_then(|world| world.borrow_mut().begins.take()) {
+    while let Some(body) = here::world().and_then(|world| world.borrow_mut().code.begins.take()) {
         shell(body);
         #[expect(deprecated, reason = "as in `step`")]
         generator::yield_with(());
@@ -164,7 +148,7 @@ fn shell(body: Body) {
     let Some(world) = here::world() else { return };
     let mut world = world.borrow_mut();
     if !world.abandoned {
-        world.ends(ended.err().map(|payload| crate::said(&*payload)));
+        world.does(Effect::Ends(ended.err().map(|payload| crate::said(&*payload))));
     }
 }
 
@@ -179,43 +163,4 @@ fn keep_quiet() {
             }
         }));
     });
-}
-
-/// Whom this thread waits for, where that is one thread.
-fn waits_for(world: &World, id: ThreadId) -> Option<ThreadId> {
-    match world.threads[id].standing {
-        Standing::Asks(Op::Lock(mutex) | Op::Relock { mutex, .. }) => {
-            match world.things[mutex].state {
-                State::Mutex { owner } => owner,
-                _ => None,
-            }
-        }
-        Standing::Asks(Op::Join(other)) => Some(other),
-        _ => None,
-    }
-}
-
-fn circle(world: &World) -> Vec<ThreadId> {
-    for start in 0..world.threads.len() {
-        let mut way = vec![start];
-        while let Some(next) = way.last().and_then(|&id| waits_for(world, id)) {
-            if let Some(at) = way.iter().position(|&id| id == next) {
-                return way.split_off(at);
-            }
-            way.push(next);
-        }
-    }
-    Vec::new()
-}
-
-/// The conditions on which somebody sleeps in vain: a notification came when nobody slept.
-fn lost_wakeups(world: &World) -> Vec<ObjectId> {
-    let asleep = |thread: &Thread| match thread.standing {
-        Standing::Asleep { condvar, .. } => Some(condvar),
-        _ => None,
-    };
-    let mut lost: Vec<ObjectId> =
-        world.threads.iter().filter_map(asleep).filter(|id| world.unheard.contains(id)).collect();
-    lost.dedup();
-    lost
 }

@@ -82,7 +82,7 @@ fn seen(world: &World) -> Node {
     let place =
         |thread: &crate::world::Thread| (!ended(thread.standing)).then(|| thread.place.line());
     Node {
-        threads: world.threads.iter().map(|thread| thread.name.clone()).collect(),
+        threads: world.threads.iter().map(|thread| thread.name.to_string()).collect(),
         objects: world.objects(),
         moment: moment(world),
         places: world.threads.iter().map(place).collect(),

@@ -5,6 +5,9 @@
 //! by what each thread has learnt and what each object holds). The counts are of whole schedules all the same: paths through the
 //! graph are counted without walking them.
 //!
+//! A thread that has learnt the same and finds the same does the same, so its code is run once for that, and what it did is kept:
+//! most steps of a search run no code at all.
+//!
 //! It needs programs that are deterministic but for the schedule: threads meet only in the primitives of this crate, ask no
 //! clock, and ask chance only through [`crate::chance`].
 //!
@@ -20,6 +23,7 @@
 //!   once have had what it asks for: one that is always overtaken in the last moment does not count;
 //! - that a semaphore's place is owed by a certain thread: a deadlock is found, but its circle is told only of mutexes and joins.
 
+mod end;
 mod execution;
 mod graph;
 mod replay;

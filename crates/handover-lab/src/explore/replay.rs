@@ -1,6 +1,7 @@
 //! One schedule, step by step: what it does, what everybody stands at after each step, and why it ends as it ends.
 
-use super::execution::{Execution, Pool};
+use super::end::end;
+use super::execution::{Execution, Keeps, Pool};
 use super::search::Bounds;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::trace::{Span, Trace, Unit};
@@ -93,24 +94,24 @@ pub fn replay_within(
     let spurious = schedule.iter().filter(|choice| choice.wake == crate::Wake::Spurious).count();
     let spurious = u32::try_from(spurious).unwrap_or(u32::MAX);
     let bounds = Bounds { spurious, ..bounds.clone() };
-    let mut execution = Execution::start(&mut pool, program, &bounds, true);
+    let mut execution = Execution::start(&mut pool, program, &bounds, Keeps::Spans);
     let mut moments = vec![moment(&execution.world())];
     for (step, &choice) in schedule.iter().enumerate() {
-        let ended = execution.end().is_some();
-        let possible = if ended { Vec::new() } else { execution.choices() };
+        let ended = end(&execution.world()).is_some();
+        let possible = if ended { Vec::new() } else { execution.world().choices() };
         if !possible.contains(&choice) {
             return Err(Misfit { step: step + 1, possible });
         }
         execution.take(choice);
         moments.push(moment(&execution.world()));
     }
-    let end = execution.end();
+    let end = end(&execution.world());
     let mut world = execution.world_mut();
     let mut spans = world.spans.take().unwrap_or_default();
     spans.extend(unfinished(&world));
     let trace = Trace {
         unit: Unit::Steps,
-        threads: world.threads.iter().map(|thread| thread.name.clone()).collect(),
+        threads: world.threads.iter().map(|thread| thread.name.to_string()).collect(),
         objects: world.objects(),
         spans,
         end,

@@ -1,8 +1,11 @@
 //! The walk through the graph of states, and what can be told of all its paths.
 
-use super::execution::{Execution, Pool};
+use super::end::end;
+use super::execution::{Execution, Keeps, Pool};
+use crate::effect::{Cue, Effect};
 use crate::trace::End;
 use crate::world::{Choice, World};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 /// How far a search goes.
@@ -36,7 +39,7 @@ pub struct Exploration {
     pub broken: u128,
     /// States that differ.
     pub states: usize,
-    /// Executions that were run to see them all.
+    /// Executions that were run to see them all: what a thread does when it has learnt the same, it is not run for again.
     pub executions: usize,
     /// No bound was reached: what is said is said of every schedule.
     pub complete: bool,
@@ -59,10 +62,18 @@ pub(super) struct Search<'a> {
     /// Is shown the world of each new node.
     looks: &'a mut dyn FnMut(&World),
     known: HashMap<u128, usize>,
-    /// Steps not yet taken: from which node, and which.
-    open: Vec<(usize, Choice)>,
+    /// What threads' code did, by all that it depends on.
+    runs: HashMap<Cue, Vec<Effect>>,
+    pool: Pool,
     executions: usize,
     pub(super) complete: bool,
+}
+
+/// A node that the walk has come to and has not yet left, and the steps from it not yet taken.
+struct Stop {
+    node: usize,
+    world: World,
+    open: std::vec::IntoIter<Choice>,
 }
 
 /// Runs `program` under every schedule within `bounds`.
@@ -80,90 +91,92 @@ impl<'a> Search<'a> {
             nodes: Vec::new(),
             looks,
             known: HashMap::new(),
-            open: Vec::new(),
+            runs: HashMap::new(),
+            pool: Pool::default(),
             executions: 0,
             complete: true,
         };
-        search.walk(&mut Pool::default());
+        search.walk();
         search
     }
 
-    fn walk(&mut self, pool: &mut Pool) {
-        {
-            let mut execution = self.start(pool);
-            let root = self.arrive(&execution, None).0;
-            self.go_on(&mut execution, root);
-        }
-        while let Some((node, choice)) = self.open.pop() {
+    /// Depth first: the ways to the nodes are on the stack.
+    fn walk(&mut self) {
+        let start = self.start();
+        let mut stack: Vec<Stop> = self.arrive(start, None).1.into_iter().collect();
+        while let Some(stop) = stack.last_mut() {
+            let Some(choice) = stop.open.next() else {
+                stack.pop();
+                continue;
+            };
             if self.nodes.len() >= self.bounds.states {
                 self.complete = false;
                 return;
             }
-            let mut execution = self.start(pool);
-            for choice in self.way_to(node) {
-                execution.take(choice);
+            let from = stop.node;
+            let mut world = stop.world.clone();
+            if !self.knows_step(&mut world, choice) {
+                world = self.run(from, choice);
             }
-            if let Some(next) = self.step(&mut execution, node, choice) {
-                self.go_on(&mut execution, next);
-            }
+            let (to, new) = self.arrive(world, Some((from, choice)));
+            self.nodes[from].next.push((choice, to));
+            stack.extend(new);
         }
     }
 
-    fn start<'p>(&mut self, pool: &'p mut Pool) -> Execution<'p> {
+    fn start(&mut self) -> World {
         self.executions += 1;
-        Execution::start(pool, self.program, &self.bounds, false)
+        let execution =
+            Execution::start(&mut self.pool, self.program, &self.bounds, Keeps::Effects);
+        execution.world().clone()
     }
 
-    /// Takes the first open step of each new state until one is known or the end.
-    fn go_on(&mut self, execution: &mut Execution<'_>, mut node: usize) {
-        // `arrive` left the steps of this node on top of the stack.
-        while self.open.last().is_some_and(|&(from, _)| from == node) {
-            let Some((_, choice)) = self.open.pop() else { return };
-            match self.step(execution, node, choice) {
-                Some(next) => node = next,
-                None => return,
-            }
+    /// Takes a step without running any code, if all that code would do is known; else the world is left halfway.
+    fn knows_step(&self, world: &mut World, choice: Choice) -> bool {
+        let mut goes_on = world.take(choice).then_some(choice.thread);
+        if goes_on.is_none() {
+            goes_on = world.free();
         }
-    }
-
-    /// The node reached, if it is new.
-    fn step(
-        &mut self,
-        execution: &mut Execution<'_>,
-        from: usize,
-        choice: Choice,
-    ) -> Option<usize> {
-        execution.take(choice);
-        let (to, new) = self.arrive(execution, Some((from, choice)));
-        self.nodes[from].next.push((choice, to));
-        new.then_some(to)
-    }
-
-    fn arrive(
-        &mut self,
-        execution: &Execution<'_>,
-        from: Option<(usize, Choice)>,
-    ) -> (usize, bool) {
-        let key = execution.key();
-        if let Some(&node) = self.known.get(&key) {
-            return (node, false);
+        while goes_on.is_some() {
+            let Some(effects) = self.runs.get(&world.cue()) else { return false };
+            effects.iter().for_each(|effect| world.change(effect));
+            goes_on = world.free();
         }
+        world.waits();
+        true
+    }
+
+    /// Runs the program to this node and the step from there, and keeps what its threads did.
+    fn run(&mut self, node: usize, choice: Choice) -> World {
+        self.executions += 1;
+        let way = self.way_to(node);
+        let mut execution =
+            Execution::start(&mut self.pool, self.program, &self.bounds, Keeps::Effects);
+        for choice in way.into_iter().chain([choice]) {
+            execution.take(choice);
+        }
+        let world = execution.world().clone();
+        self.runs.extend(std::mem::take(&mut execution.runs));
+        world
+    }
+
+    /// The node of this world, and the stop there if it is new.
+    fn arrive(&mut self, world: World, from: Option<(usize, Choice)>) -> (usize, Option<Stop>) {
         let node = self.nodes.len();
+        match self.known.entry(world.key()) {
+            Entry::Occupied(known) => return (*known.get(), None),
+            Entry::Vacant(unknown) => unknown.insert(node),
+        };
         let depth = from.map_or(0, |(node, _)| self.nodes[node].depth + 1);
-        let mut end = execution.end();
-        if end.is_none() {
-            if depth >= self.bounds.steps {
-                self.complete = false;
-                end = Some(End::Bound);
-            } else {
-                self.open
-                    .extend(execution.choices().into_iter().rev().map(|choice| (node, choice)));
-            }
+        let mut end = end(&world);
+        if end.is_none() && depth >= self.bounds.steps {
+            self.complete = false;
+            end = Some(End::Bound);
         }
-        (self.looks)(&execution.world());
-        self.known.insert(key, node);
+        (self.looks)(&world);
+        let open = if end.is_none() { world.choices() } else { Vec::new() };
         self.nodes.push(Node { from, next: Vec::new(), end, depth });
-        (node, true)
+        (node, Some(Stop { node, world, open: open.into_iter() }))
     }
 
     fn way_to(&self, mut node: usize) -> Vec<Choice> {

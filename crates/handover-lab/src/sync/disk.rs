@@ -177,7 +177,7 @@ impl<T: Clone + Debug> Disk<T> {
             contents <= CONTENTS_MAX,
             "a power cut could go in more than {CONTENTS_MAX} ways: sync earlier, or use fewer blocks"
         );
-        self.number.changes(|state| *state = State::Disk { versions: counts });
+        self.number.becomes(State::Disk { versions: counts });
         effect
     }
 }

@@ -13,6 +13,7 @@ pub use disk::Disk;
 pub use mutex::{Condvar, Guard, Mutex};
 pub use semaphore::Semaphore;
 
+use crate::effect::{Effect, digest};
 use crate::here::{self, Run};
 use crate::op::{Kind, ObjectId, Op};
 use crate::world::{Answer, State};
@@ -45,7 +46,7 @@ pub(crate) fn perform<R>(
 pub(crate) fn step(op: Op) -> Answer {
     let Some(world) = here::world() else { return Answer::Granted };
     if !world.borrow().abandoned {
-        world.borrow_mut().asks(op, Location::caller());
+        world.borrow_mut().does(Effect::Asks(op, Location::caller()));
         #[expect(
             deprecated,
             reason = "the scope that its successor wants would have to pass through the user's program"
@@ -65,18 +66,16 @@ impl Number {
     /// Tells the run of a new object.
     pub(crate) fn new(kind: Kind, name: &str, state: State, value: &dyn Debug) -> Self {
         Self(match here::run() {
-            Some(Run::World(world)) => {
-                Some(world.borrow_mut().create(kind, state, format!("{value:?}"), name))
-            }
+            Some(Run::World(world)) => Some(world.borrow_mut().create(kind, state, value, name)),
             Some(Run::Pen(pen)) => Some(pen.create(kind, name)),
             None => None,
         })
     }
 
-    /// Changes what the run knows of the object's state.
-    pub(crate) fn changes(self, change: impl FnOnce(&mut State)) {
+    /// What the run knows of the object's state, from now on.
+    pub(crate) fn becomes(self, state: State) {
         if let Some((id, world)) = self.0.zip(here::world()) {
-            change(&mut world.borrow_mut().things[id].state);
+            world.borrow_mut().does(Effect::Becomes(id, state));
         }
     }
 
@@ -87,14 +86,16 @@ impl Number {
     /// The current thread has seen this value of the object, and may act on it.
     pub(crate) fn learns(self, value: &dyn Debug) {
         if let Some(world) = here::world() {
-            world.borrow_mut().learns(format!("{value:?}"));
+            let value = digest(format!("{value:?}"));
+            world.borrow_mut().does(Effect::Learns(value));
         }
     }
 
     /// The object has this value from now on.
     pub(crate) fn holds(self, value: &dyn Debug) {
         if let Some((id, world)) = self.0.zip(here::world()) {
-            world.borrow_mut().things[id].value = format!("{value:?}");
+            let value = format!("{value:?}").into();
+            world.borrow_mut().does(Effect::Holds(id, value));
         }
     }
 }

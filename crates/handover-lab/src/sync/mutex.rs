@@ -1,6 +1,7 @@
 //! Mutual exclusion, and sleeping until somebody notifies.
 
 use super::{Number, perform, step};
+use crate::effect::Effect;
 use crate::here;
 use crate::op::{Kind, Op};
 use crate::real;
@@ -83,7 +84,8 @@ impl<T: Debug> Drop for Guard<'_, T> {
             if !world.abandoned {
                 let poisoned = self.mutex.is_poisoned() || std::thread::panicking();
                 let mark = if poisoned { " poisoned" } else { "" };
-                world.unlock(id, format!("{:?}{mark}", *held), self.place);
+                let value = format!("{:?}{mark}", *held).into();
+                world.does(Effect::Unlocks(id, value, self.place));
             }
         }
         drop(held);

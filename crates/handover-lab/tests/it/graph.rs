@@ -3,6 +3,7 @@
 use crate::programs;
 use handover_lab::sync::{Atomic, Mutex};
 use handover_lab::{Bounds, Choice, End, Graph, Lane, explore, graph, replay, thread};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 fn whole(program: fn()) -> Graph {
@@ -11,35 +12,42 @@ fn whole(program: fn()) -> Graph {
     graph
 }
 
-/// Follows every way from this node to its end, and compares each with the replay of it.
+/// Follows every way from this node to its end, compares each new node with the replay of the way to it, and counts the ends.
 fn follow(
     program: fn(),
     graph: &Graph,
     node: usize,
     way: &mut Vec<Choice>,
-    ends: &mut (u128, u128),
-) {
+    seen: &mut BTreeSet<usize>,
+) -> (u128, u128) {
+    let new = seen.insert(node);
     let node = &graph.nodes[node];
-    if let Some(end) = &node.end {
+    if new {
         let told = replay(program, way).unwrap();
-        assert_eq!(told.trace.end.as_ref(), Some(end));
         let last = told.moments.last().unwrap();
+        assert_eq!(told.trace.end, node.end);
         assert_eq!((&last.lanes, &last.values), (&node.moment.lanes, &node.moment.values));
+        assert_eq!(last.choices, node.moment.choices);
         assert_eq!((&told.trace.threads, &told.trace.objects), (&node.threads, &node.objects));
-        *ends = (ends.0 + 1, ends.1 + u128::from(end.is_broken()));
+    }
+    if let Some(end) = &node.end {
+        return (1, u128::from(end.is_broken()));
     }
     let choices: Vec<Choice> = node.next.iter().map(|(choice, _)| *choice).collect();
-    assert!(node.end.is_some() || choices == node.moment.choices, "a step for each choice");
+    assert_eq!(choices, node.moment.choices, "a step for each choice");
+    let mut ends = (0, 0);
     for &(choice, next) in &node.next {
         way.push(choice);
-        follow(program, graph, next, way, ends);
+        let more = follow(program, graph, next, way, seen);
         way.pop();
+        ends = (ends.0 + more.0, ends.1 + more.1);
     }
+    ends
 }
 
 #[test]
 fn every_way_through_the_graph_replays_and_they_are_as_many_as_schedules() {
-    let programs: [fn(); 9] = [
+    let programs: [fn(); 14] = [
         programs::lost_update,
         programs::two_orders,
         programs::lost_wakeup,
@@ -47,14 +55,18 @@ fn every_way_through_the_graph_replays_and_they_are_as_many_as_schedules() {
         || programs::monitor(1, 1, 2, false),
         || programs::semaphores(true),
         makes_in_either_order,
+        own_places_in_rounds,
+        programs::atomic_update,
+        programs::poisoned,
+        || programs::readers_and_writer(1, false),
+        || programs::monitor(2, 2, 1, true),
         programs::lost_on_the_way,
         || programs::power_cut(true),
     ];
     for (number, program) in programs.into_iter().enumerate() {
         let (graph, found) = (whole(program), explore(program, Bounds::default()));
         assert_eq!(graph.nodes.len(), found.states, "program {number}");
-        let mut ends = (0, 0);
-        follow(program, &graph, 0, &mut Vec::new(), &mut ends);
+        let ends = follow(program, &graph, 0, &mut Vec::new(), &mut BTreeSet::new());
         assert_eq!(ends, (found.schedules, found.broken), "program {number}");
     }
 }
@@ -107,4 +119,22 @@ fn makes_in_either_order() {
         maker.join();
     }
     assert_eq!(turn.load(), 1);
+}
+
+/// Each thread makes a mutex of the same name, in either order, and forgets in each round all but its number: not which is its own.
+fn own_places_in_rounds() {
+    let turn = Arc::new(Atomic::new("turn", 0));
+    let threads = ["left", "right"].map(|name| {
+        let turn = Arc::clone(&turn);
+        thread::spawn(name, move || {
+            turn.load();
+            let own = Mutex::new("own", 0);
+            for _ in thread::rounds(2) {
+                turn.load();
+                *own.lock() += 1;
+            }
+            *own.lock()
+        })
+    });
+    assert_eq!(threads.map(thread::JoinHandle::join), [2, 2]);
 }
