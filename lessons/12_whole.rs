@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 const FILE: &str = include_str!("12_whole.rs");
 
+/// What a real crawl did.
+pub(crate) const CRAWL: &str = include_str!("12_crawl.jsonl");
+
 /// The lesson.
 pub(crate) static LESSON: Lesson = Lesson {
     number: 12,

@@ -146,6 +146,12 @@ impl Lesson {
         self.programs.iter().find(|program| program.wrong)
     }
 
+    /// A history of real work that the lesson is about, as `handover --history` writes it.
+    #[must_use]
+    pub fn history(&self) -> Option<&'static str> {
+        (self.number == whole::LESSON.number).then_some(whole::CRAWL)
+    }
+
     /// The program of this name.
     #[must_use]
     pub fn program(&self, name: &str) -> Option<&'static Program> {

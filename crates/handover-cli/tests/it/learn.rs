@@ -200,4 +200,8 @@ fn the_real_crawl_of_lesson_12_broke_no_promise() {
     for told in [r#""duplicate""#, r#""parked""#, r#""attempt":2"#] {
         assert!(text.contains(told), "the chapter tells of {told}");
     }
+    let ran = Folder::new().run(&["learn", "12"]);
+    for told in ["Real work, drawn", "no promise was broken: 8 jobs accepted, 8 done"] {
+        assert!(ran.done().contains(told), "{told}");
+    }
 }

@@ -9,7 +9,7 @@ use handover_lab::picture::{Picture, svg};
 use handover_lessons::{Lesson, Program, all};
 
 use super::find::is_exercise;
-use super::page::{Looked, go_on};
+use super::page::{HOW_TO_READ, Looked, REAL_WORK, go_on, history};
 use super::web;
 use crate::app::App;
 use crate::failure::Failure;
@@ -113,7 +113,8 @@ impl Chapter {
                 Some(format!("; {} waits for {about}, which the next one holds", lane.name))
             });
             let verdict = picture.verdict.trim_end_matches('.');
-            self.block(&format!("How it ends: {verdict}{}.", waits.collect::<String>()));
+            let ends = format!("How it ends: {verdict}{}.", waits.collect::<String>());
+            self.block(&prose(&ends));
         }
         if picture.length > 1 {
             self.block("### The picture");
@@ -136,6 +137,13 @@ impl Chapter {
     }
 
     fn end(&mut self, lesson: &Lesson) {
+        if let Some((_, picture)) = history(lesson, false) {
+            self.block(&format!("## {REAL_WORK}"));
+            self.paragraphs(HOW_TO_READ);
+            let name = format!("{:02}-history.svg", lesson.number);
+            self.block(&format!("![What each process did, and how full the queue was]({name})"));
+            self.pictures.push((name, picture));
+        }
         if lesson.measure.is_some() {
             self.block("## Measured on your machine");
             self.block(&format!(

@@ -13,6 +13,7 @@ use super::explore::{counted, drawn, some_schedule};
 use super::find::is_exercise;
 use super::progress::{Deed, Progress};
 use crate::app::App;
+use crate::commands::trace;
 use crate::failure::Failure;
 use crate::output::stdout_has_color;
 
@@ -230,6 +231,11 @@ impl Page {
                  --solution shows one that is right, its proof, and its picture."
             ));
         }
+        if let Some((text, _)) = history(lesson, self.color) {
+            self.heading(REAL_WORK);
+            self.paragraphs(HOW_TO_READ);
+            self.line(&text);
+        }
         if let Some(measure) = lesson.measure {
             self.heading("Measured just now, on this machine");
             for measured in measure() {
@@ -253,6 +259,18 @@ impl Page {
             self.line(&format!("  handover learn {words:<27} {does}"));
         }
     }
+}
+
+/// The heading of a history.
+pub(super) const REAL_WORK: &str = "Real work, drawn";
+
+/// What its picture shows.
+pub(super) const HOW_TO_READ: &str = "A lane is a process. Below them is how many jobs were in the queue, and its capacity. What is \
+     struck out had an owner who was gone. Any history is drawn so by handover trace.";
+
+/// The history that a lesson is about, if there is one, as text and as SVG. A test holds that it is one.
+pub(super) fn history(lesson: &Lesson, color: bool) -> Option<(String, String)> {
+    trace::drawn(lesson.name, lesson.history()?, color).ok()
 }
 
 /// What else can be done with a lesson: the words after `handover learn`, and what they do.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use handover::history::{Expect, check};
+use handover::history::{Expect, History, check};
 use handover_lab::picture::{chrome, svg, text};
 
 use self::draw::Detail;
@@ -104,6 +104,22 @@ impl Trace {
         }
         Ok(if report.is_clean() { Exit::Done } else { Exit::Failed })
     }
+}
+
+/// A whole history as a terminal shows it, and as SVG: for what a lesson tells of real work.
+///
+/// # Errors
+/// Where it is no history, or cannot be true.
+pub(crate) fn drawn(name: &str, lines: &str, color: bool) -> Result<(String, String), Failure> {
+    let mut history = History::default();
+    history.add(name, lines.as_bytes()).map_err(read::bad)?;
+    let report = check(&history, &Expect::running()).map_err(read::bad)?;
+    let story = Story::of(&history);
+    let narrow = Narrow::all(&story);
+    let verdict = Verdict::new(&history, &report, &story, 1);
+    let terminal = draw::picture(&story, &verdict, &narrow, Detail::Terminal);
+    let page = draw::picture(&story, &verdict, &narrow, Detail::Page);
+    Ok((format!("{}\n\n{}", terminal.title, text::lanes(&terminal, color)), svg::svg(&page)))
 }
 
 /// Writes a file that was asked for, over one that is there.

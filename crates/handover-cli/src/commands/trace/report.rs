@@ -179,7 +179,7 @@ impl<'a> Verdict<'a> {
             let most = queue.counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
             json!({ "queue": name, "capacity": queue.capacity, "unsettled_max": most })
         });
-        let all = Narrow { queues: Vec::new(), job: None, from: 0, to: self.story.length };
+        let all = Narrow::all(self.story);
         let (queued, held) = times(self.story, &all);
         json!({
             "clean": self.report.is_clean(),

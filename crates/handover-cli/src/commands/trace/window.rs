@@ -19,6 +19,11 @@ pub(super) struct Narrow {
 }
 
 impl Narrow {
+    /// Nothing is left out.
+    pub(super) fn all(story: &Story) -> Self {
+        Self { queues: Vec::new(), job: None, from: 0, to: story.length }
+    }
+
     /// # Errors
     /// Where there is no such queue or job in the story, or the time is none.
     pub(super) fn of(story: &Story, asked: &Trace) -> Result<Self, Failure> {
