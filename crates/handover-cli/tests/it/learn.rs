@@ -14,10 +14,13 @@ fn flat(text: &str) -> String {
 }
 
 #[test]
-fn the_list_and_lesson_02_are_those_agreed_on() {
+fn the_list_and_some_lessons_are_those_agreed_on() {
     let folder = Folder::new();
     check("learn-list", folder.run(&["learn"]).done());
     check("learn-02", folder.run(&["learn", "02"]).done());
+    // With time that passes, chance, and a disk.
+    check("learn-08", folder.run(&["learn", "08"]).done());
+    check("learn-10", folder.run(&["learn", "10"]).done());
 }
 
 #[test]

@@ -228,7 +228,9 @@ fn levels(trace: &Trace, moments: &[Moment]) -> Vec<Level> {
         }
         let tells = shown.contains(kind)
             && changes.iter().any(|(_, value)| value != "()" && value != "held");
-        let counts = chart::counts(&changes);
+        // A list that never grows nor shrinks, such as the blocks of a disk, is not a level.
+        let counts = Some(chart::counts(&changes)).filter(|counts| counts.len() > 1);
+        let counts = counts.unwrap_or_default();
         let capacity = chart::capacity(id, &counts, moments);
         tells.then(|| Level { name: name.clone(), changes, counts, capacity })
     };
