@@ -22,13 +22,13 @@ thread_local! {
 type Coroutine = Generator<'static, (), ()>;
 
 /// Coroutines that have ended their body and wait for another: making their stacks costs more than a whole execution.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Pool {
-    idle: Vec<Coroutine>,
+    idle: Rc<RefCell<Vec<Coroutine>>>,
 }
 
-pub(super) struct Execution<'p> {
-    pool: &'p mut Pool,
+pub(super) struct Execution {
+    pool: Pool,
     world: Rc<RefCell<World>>,
     /// By thread; none once it has ended.
     coroutines: Vec<Option<Coroutine>>,
@@ -44,10 +44,10 @@ pub(super) enum Keeps {
     Effects,
 }
 
-impl<'p> Execution<'p> {
+impl Execution {
     /// Starts `program` and runs every thread to its first step.
     #[track_caller]
-    pub(super) fn start(pool: &'p mut Pool, program: fn(), bounds: &Bounds, keeps: Keeps) -> Self {
+    pub(super) fn start(pool: &Pool, program: fn(), bounds: &Bounds, keeps: Keeps) -> Self {
         keep_quiet();
         let mut world = World::new(bounds.spurious, bounds.patience);
         world.code.unborn.push((0, Box::new(program)));
@@ -56,7 +56,8 @@ impl<'p> Execution<'p> {
             Keeps::Effects => world.effects = Some(Vec::new()),
         }
         let world = Rc::new(RefCell::new(world));
-        let mut execution = Self { pool, world, coroutines: Vec::new(), runs: Vec::new() };
+        let mut execution =
+            Self { pool: pool.clone(), world, coroutines: Vec::new(), runs: Vec::new() };
         execution.settle();
         execution
     }
@@ -95,7 +96,7 @@ impl<'p> Execution<'p> {
             if id == self.coroutines.len() {
                 let at = world.code.unborn.iter().position(|(unborn, _)| *unborn == id);
                 world.code.begins = at.map(|at| world.code.unborn.swap_remove(at).1);
-                let idle = self.pool.idle.pop();
+                let idle = self.pool.idle.borrow_mut().pop();
                 let new = || Gn::<()>::new_opt(STACK_WORDS, bodies);
                 self.coroutines.push(Some(idle.unwrap_or_else(new)));
             }
@@ -116,14 +117,14 @@ impl<'p> Execution<'p> {
         if world.abandoned
             || matches!(world.threads[id].standing, Standing::Done | Standing::Panicked)
         {
-            self.pool.idle.push(coroutine);
+            self.pool.idle.borrow_mut().push(coroutine);
         } else {
             self.coroutines[id] = Some(coroutine);
         }
     }
 }
 
-impl Drop for Execution<'_> {
+impl Drop for Execution {
     fn drop(&mut self) {
         // The next step that a thread asks for unwinds it.
         self.world.borrow_mut().abandoned = true;

@@ -90,11 +90,10 @@ pub fn replay_within(
     schedule: &[Choice],
     bounds: &Bounds,
 ) -> Result<Replay, Misfit> {
-    let mut pool = Pool::default();
     let spurious = schedule.iter().filter(|choice| choice.wake == crate::Wake::Spurious).count();
     let spurious = u32::try_from(spurious).unwrap_or(u32::MAX);
     let bounds = Bounds { spurious, ..bounds.clone() };
-    let mut execution = Execution::start(&mut pool, program, &bounds, Keeps::Spans);
+    let mut execution = Execution::start(&Pool::default(), program, &bounds, Keeps::Spans);
     let mut moments = vec![moment(&execution.world())];
     for (step, &choice) in schedule.iter().enumerate() {
         let ended = end(&execution.world()).is_some();

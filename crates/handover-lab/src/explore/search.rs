@@ -8,6 +8,9 @@ use crate::world::{Choice, World};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
+/// What is kept of threads' code at most; then it is run again.
+const RUNS_MAX: usize = 500_000;
+
 /// How far a search goes.
 #[derive(Debug, Clone)]
 pub struct Bounds {
@@ -64,6 +67,8 @@ pub(super) struct Search<'a> {
     known: HashMap<u128, usize>,
     /// What threads' code did, by all that it depends on.
     runs: HashMap<Cue, Vec<Effect>>,
+    /// The execution that was run last, where it led to a new node, and that node: most that is not known comes one after the other.
+    live: Option<(usize, Execution)>,
     pool: Pool,
     executions: usize,
     pub(super) complete: bool,
@@ -92,6 +97,7 @@ impl<'a> Search<'a> {
             looks,
             known: HashMap::new(),
             runs: HashMap::new(),
+            live: None,
             pool: Pool::default(),
             executions: 0,
             complete: true,
@@ -102,7 +108,7 @@ impl<'a> Search<'a> {
 
     /// Depth first: the ways to the nodes are on the stack.
     fn walk(&mut self) {
-        let start = self.start();
+        let start = self.execution().world().clone();
         let mut stack: Vec<Stop> = self.arrive(start, None).1.into_iter().collect();
         while let Some(stop) = stack.last_mut() {
             let Some(choice) = stop.open.next() else {
@@ -115,20 +121,24 @@ impl<'a> Search<'a> {
             }
             let from = stop.node;
             let mut world = stop.world.clone();
+            let mut ran = None;
             if !self.knows_step(&mut world, choice) {
-                world = self.run(from, choice);
+                let execution = self.run(from, choice);
+                world = execution.world().clone();
+                ran = Some(execution);
             }
             let (to, new) = self.arrive(world, Some((from, choice)));
             self.nodes[from].next.push((choice, to));
+            if new.is_some() && ran.is_some() {
+                self.live = ran.map(|execution| (to, execution));
+            }
             stack.extend(new);
         }
     }
 
-    fn start(&mut self) -> World {
+    fn execution(&mut self) -> Execution {
         self.executions += 1;
-        let execution =
-            Execution::start(&mut self.pool, self.program, &self.bounds, Keeps::Effects);
-        execution.world().clone()
+        Execution::start(&self.pool, self.program, &self.bounds, Keeps::Effects)
     }
 
     /// Takes a step without running any code, if all that code would do is known; else the world is left halfway.
@@ -147,17 +157,21 @@ impl<'a> Search<'a> {
     }
 
     /// Runs the program to this node and the step from there, and keeps what its threads did.
-    fn run(&mut self, node: usize, choice: Choice) -> World {
-        self.executions += 1;
-        let way = self.way_to(node);
-        let mut execution =
-            Execution::start(&mut self.pool, self.program, &self.bounds, Keeps::Effects);
+    fn run(&mut self, node: usize, choice: Choice) -> Execution {
+        let live = self.live.take();
+        let way = live.as_ref().and_then(|(live, _)| self.way(*live, node));
+        let (way, mut execution) = match (way, live) {
+            (Some(way), Some((_, execution))) => (way, execution),
+            _ => (self.way(0, node).unwrap_or_default(), self.execution()),
+        };
         for choice in way.into_iter().chain([choice]) {
             execution.take(choice);
         }
-        let world = execution.world().clone();
-        self.runs.extend(std::mem::take(&mut execution.runs));
-        world
+        if self.runs.len() >= RUNS_MAX {
+            self.runs.clear();
+        }
+        self.runs.extend(execution.runs.drain(..));
+        execution
     }
 
     /// The node of this world, and the stop there if it is new.
@@ -179,14 +193,16 @@ impl<'a> Search<'a> {
         (node, Some(Stop { node, world, open: open.into_iter() }))
     }
 
-    fn way_to(&self, mut node: usize) -> Vec<Choice> {
+    /// The steps from one node to another, if the walk came to the other by way of it.
+    fn way(&self, start: usize, mut node: usize) -> Option<Vec<Choice>> {
         let mut way = Vec::new();
-        while let Some((before, choice)) = self.nodes[node].from {
+        while node != start {
+            let (before, choice) = self.nodes[node].from?;
             way.push(choice);
             node = before;
         }
         way.reverse();
-        way
+        Some(way)
     }
 
     fn findings(&self) -> Exploration {
