@@ -69,15 +69,26 @@
       return choices;
     }
 
-    /** The longest list that this object ever holds, for drawing the room in it; 0 if it never holds one. */
+    /** The room in an object: the longest list that it ever holds, for drawing its places; 0 if it never holds one. */
     room(object) {
-      this.rooms = this.rooms || new Map();
-      if (!this.rooms.has(object)) {
-        const seen = new Set(this.graph.nodes.map(([, values]) => values[object]));
-        const lengths = [...seen].map((word) => page.items(this.graph.words[word])?.length ?? 0);
-        this.rooms.set(object, Math.max(0, ...lengths));
+      return Math.max(0, ...this.held(object).map((value) => page.items(value)?.length ?? 0));
+    }
+
+    /** The least and the most that an object ever holds, as a number or as the length of a list. */
+    range(object) {
+      const amounts = this.held(object).map(page.amount).filter((amount) => amount !== null);
+      return [Math.min(...amounts), Math.max(...amounts)];
+    }
+
+    /** Everything that an object ever holds, each once. */
+    held(object) {
+      this.known = this.known || new Map();
+      if (!this.known.has(object)) {
+        const words = new Set(this.graph.nodes.map(([, values]) => values[object]));
+        words.delete(undefined);
+        this.known.set(object, [...words].map((word) => this.graph.words[word]));
       }
-      return this.rooms.get(object);
+      return this.known.get(object);
     }
   }
 
@@ -131,11 +142,14 @@
     return item.trim() ? [...items, item.trim()] : items;
   }
 
-  /** The items of a list as Rust's Debug writes it, and a word behind it that says more: `[1, 2] closed`; null for no list. */
+  /** The items of a list as Rust's Debug writes it, and words behind it that say more: `[1, 2] closed`; null for no list. */
   page.items = (text) => {
-    const list = /^\[(.*)\](?: [a-z ]+)?$/s.exec(text ?? "");
+    const list = /^\[(.*)\](?: [^[\]]+)?$/s.exec(text ?? "");
     return list && split(list[1]);
   };
+
+  /** How much a value is: a number, or the length of a list; null for anything else. */
+  page.amount = (value) => page.items(value)?.length ?? (/^\d{1,6}$/.test(value ?? "") ? Number(value) : null);
 
   /** The fields of a struct as Rust's Debug writes it, each a name and a value; null for what is none. */
   page.fields = (text) => {

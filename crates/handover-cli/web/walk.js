@@ -11,7 +11,7 @@
       this.states = [program.state(0)];
       this.taken = []; // indices of choices; one fewer than states
       this.at = 0;
-      this.played = false; // whether the machine made these choices
+      this.played = false; // whether the machine took the last step
     }
 
     get state() {
@@ -37,8 +37,8 @@
         this.taken.length = this.at;
         this.taken.push(index);
         this.states.push(this.program.state(choice.to));
-        this.played = false;
       }
+      this.played = false;
       this.at += 1;
       return true;
     }

@@ -28,7 +28,7 @@
 
   /** What chance did: a number, or for a power cut what it left on the disk. */
   function picked(lane, choice, after) {
-    return lane.op === "cut" ? `, which leaves ${after.values[lane.what]}` : `: ${choice.picks}`;
+    return lane.op === "cut" ? `, which leaves ${after.values[lane.what].replace(/ cut$/, "")}` : `: ${choice.picks}`;
   }
 
   /** Whether the thread stands at a step that it can or could take, and holds nothing up by waiting. */

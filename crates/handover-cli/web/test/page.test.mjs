@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -301,6 +302,20 @@ test("assistive technology is told what there is and what happens", async () => 
       'textbox "This schedule as a link"',
     ]) assert.ok(tree.includes(part), `${part} is missing in\n${tree}`);
   });
+});
+
+test("axe finds nothing against the guidelines for accessibility, in the light and in the dark", async () => {
+  const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+  for (const colorScheme of ["light", "dark"]) {
+    for (const hash of ["#02", "#02/lost_update/0.1.0.0.0", "#03/two_orders/0.1", "#06/one_condition/2.0.2.0", "#16/in_line", "#02/x"]) {
+      await visit(home + hash, async (page) => {
+        await page.addScriptTag({ path: axe });
+        const found = await page.evaluate(() => window.axe.run(document));
+        const told = found.violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(" ")}`);
+        assert.deepEqual(told, [], `${colorScheme} ${hash}`);
+      }, { colorScheme, bypassCSP: true }); // the checker is put into the page, which its policy forbids
+    }
+  }
 });
 
 test("it works as files, opened from a folder", async () => {

@@ -35,10 +35,17 @@ test("lists are taken apart at their own commas only", () => {
     ["[(1, 2), [3, 4]]", ["(1, 2)", "[3, 4]"]],
     ["[1] closed", ["1"]],
     ["[0, 7] cut", ["0", "7"]],
+    ["[0] cache 0: 7", ["0"]],
     ["7", null],
     ["Some([1])", null],
     [undefined, null],
   ]) same(page.items(text), items, text);
+});
+
+test("a value is as much as its number or its items", () => {
+  for (const [text, amount] of [["7", 7], ["[]", 0], ["[1, 2] closed", 2], ["held", null], ["-1", null], ["", null]]) {
+    assert.equal(page.amount(text), amount, text);
+  }
 });
 
 test("structs are taken apart into their fields", () => {
@@ -142,6 +149,9 @@ test("the shortest way that breaks a program is found, and said", () => {
   same(page.ended(walk), { word: "A deadlock", says: "ann waits for what it holds itself.", waits: ["ann waits for m"] });
   walk.played = true;
   assert.match(page.met(walk), /^This is a shortest schedule that breaks it: 2 steps/);
+  walk.goTo(1);
+  walk.take(0);
+  assert.match(page.met(walk), /^Challenge met/, "the student repeats what was played");
 });
 
 test("a repaired program says how many schedules prove it", () => {

@@ -206,15 +206,15 @@
   /** What a shared thing held: its value where it changes, and behind it how full it is, if that is a number or a list. */
   function level(svg, walk, object, y) {
     const { states, program } = walk;
-    const room = Math.max(program.room(object), ...states.map((state) => amount(state.values[object]) ?? 0));
+    const [least, most] = program.range(object);
     let last;
     states.forEach((state, step) => {
       const value = state.values[object];
       if (value === undefined) return;
-      const fill = amount(value);
+      const fill = least < most ? page.amount(value) : null; // what never changes is no level
       const group = add(svg, "g", { class: faint(walk, step).trim() });
-      if (fill && room) {
-        const height = ((LEVEL - 8) * fill) / room;
+      if (fill) {
+        const height = ((LEVEL - 8) * fill) / most;
         add(group, "rect", { class: "fill", x: step * COLUMN + 1, y: y + LEVEL - 2 - height, width: COLUMN - 1, height });
       }
       // Once more at the step that is looked at: where it changed may be out of sight.
@@ -234,11 +234,5 @@
     const before = new Map(page.fields(last) ?? []);
     const changed = fields.filter(([name, held]) => before.get(name) !== held);
     return (changed.length ? changed : fields).map((field) => field.join(": ")).join(", ");
-  }
-
-  function amount(value) {
-    const items = page.items(value);
-    if (items) return items.length;
-    return /^\d{1,6}$/.test(value ?? "") ? Number(value) : null;
   }
 })();
