@@ -234,7 +234,7 @@ fn what_is_left_is_a_loss_only_where_nothing_should_be() {
     let folder = Folder::new();
     write(&folder, "h/1.jsonl", 100, &[declared(1), sent(1_000, 2_000, 4, ONE)].concat());
     let ran = folder.run(&["trace", "h"]);
-    assert!(ran.done().contains("1 jobs accepted, 0 done, 0 buried, 1 not"), "{ran:?}");
+    assert!(ran.done().contains("1 job accepted, 0 done, 0 buried, 1 not"), "{ran:?}");
     let ran = folder.run(&["trace", "h", "--drained"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stdout.contains("P4 loss"), "{ran:?}");
@@ -286,5 +286,5 @@ fn what_is_no_history_is_told() {
     trace(&["gap.jsonl"]).failed(65, "a line before it is missing");
     // What a kill leaves is no fault.
     std::fs::write(folder.path("torn.jsonl"), format!("{text}{{\"v\":1,\"pro")).unwrap();
-    assert!(trace(&["torn.jsonl"]).done().contains("1 last lines were torn"));
+    assert!(trace(&["torn.jsonl"]).done().contains("1 last line was torn"));
 }

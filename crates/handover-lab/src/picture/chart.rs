@@ -135,8 +135,8 @@ pub(super) fn svg(
         if number {
             let _ = write!(
                 text,
-                r#"<text class="quiet" font-size="10" x="{:.1}" y="{:.1}" text-anchor="end">{count}</text>"#,
-                begin - 6.0,
+                r#"<text class="quiet" font-size="10" x="{:.1}" y="{:.1}">{count}</text>"#,
+                end + 5.0,
                 y + 3.5
             );
         }

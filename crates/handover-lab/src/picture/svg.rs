@@ -9,6 +9,8 @@ use std::fmt::Write;
 
 const LEFT: u64 = 120;
 const TOP: u64 = 56;
+/// Of time; of steps as wide as their words, within these.
+const WIDTH: u64 = 1000;
 const WIDTH_MIN: u64 = 640;
 const WIDTH_MAX: u64 = 1600;
 /// A column that is to hold words, and how many characters of them.
@@ -20,22 +22,25 @@ const LINE: u64 = 18;
 
 const STYLE: &str = r"
 .page{fill:#fff}.ink{fill:#222}.quiet{fill:#666}.line{stroke:#ccc}.arrow{stroke:#222;fill:none}.head{fill:#222}
-.running{fill:#56b4e9}.holding{fill:#0072b2}.waiting{fill:none;stroke:#e69f00;stroke-width:2;stroke-dasharray:4 3}
+.halo{stroke:#fff;stroke-width:4;stroke-opacity:.7}.running{fill:#56b4e9}.holding{fill:#0072b2}.waiting{fill:none;stroke:#e69f00;stroke-width:2;stroke-dasharray:4 3}
 .asleep{fill:none;stroke:#009e73;stroke-width:2}.broken{fill:#d55e00}.hatch{stroke:#fff;stroke-width:2}
 .ring{stroke:#d55e00;fill:none;stroke-width:2}.tip{fill:#d55e00}.wrong{fill:#d55e00}.said{fill:#fff}.thing{fill:none;stroke:#666;stroke-dasharray:2 2}
 .area{fill:#56b4e9;fill-opacity:.3}.steps{fill:none;stroke:#0072b2;stroke-width:1.5}.limit{stroke:#d55e00;stroke-width:1.5;stroke-dasharray:6 3}
 @media (prefers-color-scheme: dark){.page{fill:#1c1c1c}.ink{fill:#eee}.quiet{fill:#aaa}.line{stroke:#444}.arrow{stroke:#eee}.head{fill:#eee}
-.holding{fill:#3a9ad9}.thing{stroke:#aaa}.hatch{stroke:#1c1c1c}.steps{stroke:#56b4e9}}
+.holding{fill:#3a9ad9}.thing{stroke:#aaa}.hatch{stroke:#1c1c1c}.halo{stroke:#1c1c1c}.steps{stroke:#56b4e9}}
 @media print{.page{fill:#fff}.ink{fill:#000}.quiet{fill:#333}.line{stroke:#bbb}.arrow{stroke:#000}.head{fill:#000}
-.holding{fill:#0072b2}.thing{stroke:#333}.hatch{stroke:#fff}.steps{stroke:#0072b2}}
+.holding{fill:#0072b2}.thing{stroke:#333}.hatch{stroke:#fff}.halo{stroke:#fff}.steps{stroke:#0072b2}}
 ";
 
 /// One SVG document, with everything in it that it needs.
 #[must_use]
 pub fn svg(picture: &Picture) -> String {
     let stepwise = picture.unit == "step";
-    let width =
-        if stepwise { (picture.length * COLUMN).clamp(WIDTH_MIN, WIDTH_MAX) } else { WIDTH_MAX };
+    let (width, right) = if stepwise {
+        ((picture.length * COLUMN).clamp(WIDTH_MIN, WIDTH_MAX), 30)
+    } else {
+        (WIDTH, 60)
+    };
     let sheet = Sheet {
         scale: width as f64 / picture.length.max(1) as f64,
         lane: if stepwise { 56 } else { 28 },
@@ -58,7 +63,7 @@ pub fn svg(picture: &Picture) -> String {
 <rect class="page" width="100%" height="100%"/>
 <text class="ink" x="12" y="22" font-size="15" font-weight="bold">{title}</text>
 "#,
-        full = LEFT + width + 30,
+        full = LEFT + width + right,
         height = end + 16,
         title = escape(&picture.title),
         verdict = escape(&picture.verdict),
@@ -201,7 +206,7 @@ impl Sheet {
             let (from, to) = (self.y(arrow.from) + 15, self.y(arrow.to) + 15);
             let _ = writeln!(
                 text,
-                r#"<path class="arrow" marker-end="url(#tip)" d="M{since:.1} {from}L{at:.1} {to}"><title>{}</title></path>"#,
+                r#"<path class="halo" d="M{since:.1} {from}L{at:.1} {to}"/><path class="arrow" marker-end="url(#tip)" d="M{since:.1} {from}L{at:.1} {to}"><title>{}</title></path>"#,
                 escape(&arrow.text),
             );
         }

@@ -97,16 +97,16 @@ fn drawn(lane: &Lane, from: u64, to: u64) -> (&'static str, Option<State>) {
     (sign(state, holding), Some(state))
 }
 
-/// Whether something is held from within these moments on, and something else was just before: what happens between the two is
-/// too short to be seen.
+/// Whether something is held from within these moments on, for as long that it can be seen, and something else was just before:
+/// what happens between the two is too short.
 fn follows(lane: &Lane, from: u64, to: u64) -> bool {
     let is_held = |segment: &&super::Segment| segment.state == State::Holding;
     let next = lane.segments.partition_point(|segment| segment.from < from);
     let (earlier, later) = lane.segments.split_at(next);
-    // Where several begin, there is no border to be seen.
-    let begin = later.iter().take_while(|segment| segment.from < to).filter(is_held).count();
+    let begins = later.iter().take_while(|segment| segment.from < to).find(is_held);
     let ended = earlier.iter().rev().find(is_held).map(|segment| segment.to);
-    begin == 1 && ended.is_some_and(|ended| ended + (to - from) > from)
+    begins.is_some_and(|segment| segment.length() >= 2 * (to - from))
+        && ended.is_some_and(|ended| ended + (to - from) > from)
 }
 
 /// The signs that are seen and their meanings, and how long the axis is.

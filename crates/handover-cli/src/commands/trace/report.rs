@@ -75,7 +75,8 @@ impl<'a> Verdict<'a> {
     pub(super) fn title(&self, narrow: &Narrow) -> String {
         let (events, length) = (self.report.counts.events, brief(self.story.length));
         let processes = self.story.processes.len();
-        let mut title = format!("{events} events of {processes} processes in {length}");
+        let processes = many(processes as u64, "process", "processes");
+        let mut title = format!("{events} events of {processes} in {length}");
         if let Some(job) = narrow.job {
             title = format!("job {job}");
         }
@@ -93,8 +94,10 @@ impl<'a> Verdict<'a> {
         let c = &self.report.counts;
         let unsettled = self.story.unsettled();
         let counts = format!(
-            "{} jobs accepted, {} done, {} buried, {unsettled} not settled",
-            c.accepted, c.done, c.buried
+            "{} accepted, {} done, {} buried, {unsettled} not settled",
+            many(c.accepted, "job", "jobs"),
+            c.done,
+            c.buried
         );
         if self.report.is_clean() {
             return format!("no promise was broken: {counts}");
@@ -126,10 +129,8 @@ impl<'a> Verdict<'a> {
             ));
         }
         if c.torn > 0 {
-            notes.push(format!(
-                "{} last lines were torn, as a kill leaves them, and left out",
-                c.torn
-            ));
+            let lines = many(c.torn, "last line was", "last lines were");
+            notes.push(format!("{lines} torn, as a kill leaves it, and left out"));
         }
         notes
     }
@@ -216,6 +217,11 @@ impl<'a> Verdict<'a> {
 /// The first job that a message names.
 fn named(message: &str) -> Option<JobId> {
     message.split_whitespace().find_map(|word| word.trim_end_matches(',').parse().ok())
+}
+
+/// A number of things.
+fn many(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 /// Some times, in microseconds.
