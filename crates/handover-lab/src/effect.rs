@@ -10,7 +10,7 @@ use std::rc::Rc;
 type Place = &'static Location<'static>;
 
 /// One thing that the current thread does to its world.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {
     /// Asks for its next step.
     Asks(Op, Place),

@@ -82,7 +82,7 @@ pub(crate) enum State {
     },
 }
 
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub(crate) struct Thing {
     pub(crate) kind: Kind,
     pub(crate) name: Rc<str>,

@@ -62,6 +62,10 @@ pub struct Node {
 /// }
 /// assert_eq!(node.end, Some(End::Well));
 /// ```
+///
+/// # Panics
+///
+/// As [`explore`](super::explore).
 #[must_use]
 pub fn graph(program: fn(), bounds: Bounds) -> Graph {
     let mut nodes = Vec::new();

@@ -82,6 +82,11 @@ struct Stop {
 }
 
 /// Runs `program` under every schedule within `bounds`.
+///
+/// # Panics
+///
+/// If the program is seen to do something else when it is run again under the same schedule: it asks a clock, or meets other
+/// threads outside this crate's primitives.
 #[must_use]
 pub fn explore(program: fn(), bounds: Bounds) -> Exploration {
     Search::walked(program, bounds, &mut |_| ()).findings()
@@ -108,8 +113,10 @@ impl<'a> Search<'a> {
 
     /// Depth first: the ways to the nodes are on the stack.
     fn walk(&mut self) {
-        let start = self.execution().world().clone();
-        let mut stack: Vec<Stop> = self.arrive(start, None).1.into_iter().collect();
+        let start = self.execution();
+        let world = start.world().clone();
+        self.live = Some((0, start));
+        let mut stack: Vec<Stop> = self.arrive(world, None).1.into_iter().collect();
         while let Some(stop) = stack.last_mut() {
             let Some(choice) = stop.open.next() else {
                 stack.pop();
@@ -164,14 +171,27 @@ impl<'a> Search<'a> {
             (Some(way), Some((_, execution))) => (way, execution),
             _ => (self.way(0, node).unwrap_or_default(), self.execution()),
         };
+        self.keep(&mut execution);
         for choice in way.into_iter().chain([choice]) {
             execution.take(choice);
+            self.keep(&mut execution);
         }
+        execution
+    }
+
+    fn keep(&mut self, execution: &mut Execution) {
         if self.runs.len() >= RUNS_MAX {
             self.runs.clear();
         }
-        self.runs.extend(execution.runs.drain(..));
-        execution
+        for (cue, effects) in execution.runs.drain(..) {
+            let before = self.runs.entry(cue).or_insert_with(|| effects.clone());
+            assert!(
+                *before == effects,
+                "the program does not do the same when it is run again under the same schedule. An exploration needs that: \
+                 threads that meet only in handover_lab's primitives, no clock, no chance but handover_lab::chance, and values \
+                 whose Debug is the same for the same value"
+            );
+        }
     }
 
     /// The node of this world, and the stop there if it is new.

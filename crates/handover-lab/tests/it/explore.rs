@@ -1,9 +1,12 @@
 //! The explorer: what it counts, what it finds, and what it says of what it did not see.
 
 use crate::programs;
+use handover_lab::sync::Shared;
 use handover_lab::{
     Bounds, Choice, End, Exploration, Lane, Op, Wake, explore, replay, replay_within,
 };
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -186,4 +189,22 @@ fn patience_counts_the_steps_of_others_from_the_first_that_it_waits_through() {
     };
     assert!(matches!(waits(2), Some(End::Starved { steps: 2, .. })));
     assert_eq!(waits(3), None, "the holder has two steps, and gives the mutex back with the third");
+}
+
+#[test]
+#[should_panic(expected = "does not do the same when it is run again")]
+fn a_program_that_does_something_else_each_time_is_refused() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    _ = explore(
+        || {
+            let run = RUNS.fetch_add(1, Ordering::Relaxed);
+            let cell = Arc::new(Shared::new("cell", run));
+            let other = Arc::clone(&cell);
+            let writer = handover_lab::thread::spawn("writer", move || other.write(1));
+            cell.write(2);
+            writer.join();
+            cell.read();
+        },
+        Bounds::default(),
+    );
 }
