@@ -32,7 +32,8 @@
       };
       const group = (label, exercise) => {
         const some = lessons.filter((one) => one.exercise === exercise);
-        return some.length ? [make("optgroup", { label }, ...some.map((one) => option(one.number, numbered(one), one === line)))] : [];
+        const options = some.map((one) => option(one.number, numbered(one), one === line));
+        return some.length ? [make("optgroup", { label }, ...options)] : [];
       };
       get("lesson").replaceChildren(...group("Lessons", false), ...group("Exercises", true));
       const repaired = line.exercise ? "a solution" : "repaired";
@@ -48,6 +49,7 @@
       get("says").textContent = program.says;
       paragraphs(get("question"), lesson.question);
       get("hint-box").hidden = !lesson.hint;
+      get("hint-box").open = false; // the last one's was asked for, not this one's
       paragraphs(get("hint"), lesson.hint ?? "");
       const fits = program.graph !== null;
       for (const id of ["stage", "picture", "share", "challenge", "counts"]) get(id).hidden = !fits;
@@ -83,10 +85,11 @@
         // Not `disabled`: who has just pressed it would lose their place on the page.
         get(id).setAttribute("aria-disabled", String(!can));
       }
+      get("copied").textContent = "";
       get("link").value = new URL(walk.hash, location.href).href;
     },
 
-    /** Says what happened, to be read aloud too. `looks` marks how it ended: well, broken, or met. */
+    /** Says what happened, to be read aloud too. `looks` marks how it ended: well or broken. */
     say(paragraphs, looks = "") {
       get("said").className = looks;
       get("said").replaceChildren(...paragraphs);
@@ -257,7 +260,6 @@
       if (index + 1 === walk.at) button.setAttribute("aria-current", "step");
       else button.removeAttribute("aria-current");
     });
-    if (!items.length) get("steps").replaceChildren();
   }
 
   page.make = make;

@@ -4,7 +4,9 @@
   "use strict";
   const page = (window.handover = window.handover || {});
 
-  page.tooLarge = ({ name, limit }) => `${name} has more than ${grouped(limit)} states, too many for a page. The terminal explores it:`;
+  page.tooLarge = ({ name, limit }) => (
+    `${name} has more than ${grouped(limit)} states, too many for a page. The terminal explores it:`
+  );
 
   page.plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
@@ -142,7 +144,8 @@
       case "deadlock": {
         const told = (thread) => `${name(thread)} ${page.why(walk.state, thread)}`;
         if (end.circle.length === 1) {
-          return { word: "A deadlock", says: `${name(end.circle[0])} waits for what it holds itself.`, waits: end.circle.map(told) };
+          const says = `${name(end.circle[0])} waits for what it holds itself.`;
+          return { word: "A deadlock", says, waits: end.circle.map(told) };
         }
         if (end.circle.length > 1) {
           const round = [...end.circle, end.circle[0]].map(name).join(" → ");
@@ -194,7 +197,8 @@
   /** How many schedules there are, where some break it. */
   page.counts = ({ wrong, schedules, broken }) => {
     if (!wrong) return "";
-    return `${grouped(broken)} of its ${page.plural(schedules === "1" ? 1 : grouped(schedules), "schedule")} ${broken === "1" ? "breaks" : "break"} it.`;
+    const all = `${grouped(schedules)} schedule${schedules === "1" ? "" : "s"}`;
+    return `${grouped(broken)} of its ${all} ${broken === "1" ? "breaks" : "break"} it.`;
   };
 
   /** What is said when the challenge is met: soberly, and in how many steps. */
@@ -204,7 +208,7 @@
     const steps = page.plural(walk.at, "step");
     if (walk.played) return `This is a shortest schedule that breaks it: ${steps}. Make it yourself, or find another.`;
     const done = program.isChallenge ? "Challenge met" : "Broken";
-    return walk.at === best ? `${done} in ${steps}; it cannot be done in fewer.` : `${done} in ${steps}; it can be done in ${best}.`;
+    return `${done} in ${steps}; it ${walk.at === best ? "cannot be done in fewer" : `can be done in ${best}`}.`;
   };
 
   /** 1234567 as 1 234 567. */

@@ -25,7 +25,8 @@ const objects = [
   { kind: "cell", name: "count" },
 ];
 
-const state = (lanes, values = ["[]", "0 asleep", "1", "[]", "0"], more = {}) => ({ lanes, values, objects, choices: [], end: null, ...more });
+const VALUES = ["[]", "0 asleep", "1", "[]", "0"];
+const state = (lanes, values = VALUES, end = null) => ({ lanes, values, objects, choices: [], end });
 
 test("lists are taken apart at their own commas only", () => {
   for (const [text, items] of [
@@ -120,7 +121,11 @@ test("a lock that is taken in passing is told, and so is who is woken", () => {
 /** A program of which only some states and ways matter. */
 function program(nodes, ends, more = {}) {
   const lesson = { number: 2, name: "race", challenge: "Break it.", hint: null };
-  const lanes = [lane("ann", "ready", { op: "cell", does: "reads", what: 0 }), lane("ann", "done"), lane("ann", "waits", { op: "lock", what: 1 })];
+  const lanes = [
+    lane("ann", "ready", { op: "cell", does: "reads", what: 0 }),
+    lane("ann", "done"),
+    lane("ann", "waits", { op: "lock", what: 1 }),
+  ];
   const data = {
     name: "p", wrong: true, says: "", first: 1, source: "fn p() {}", limit: 1, schedules: "3", broken: "1",
     graph: { objects: [[["cell", "x"], ["mutex", "m"]]], words: ["0", "held"], lanes, ends, nodes },
@@ -211,7 +216,7 @@ test("every way to end has words of its own", () => {
     { kind: "bound", broken: false },
   ];
   const words = ends.map((end) => {
-    const walk = { state: state([lane("ann", "waits", { op: "lock", what: 0 })], undefined, { end }), at: 0 };
+    const walk = { state: state([lane("ann", "waits", { op: "lock", what: 0 })], VALUES, end), at: 0 };
     return page.ended(walk).word;
   });
   same(words, ["It ends well", "ann panics", "A deadlock", "ann starves", "It was left here"]);
