@@ -7,6 +7,8 @@
 
 mod calls;
 mod draw;
+#[cfg(test)]
+mod fuzz;
 mod job;
 mod lanes;
 mod level;

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// The most files that are read together.
-const FILES_MAX: usize = 10_000;
+const FILES_MAX: usize = 100_000;
 
 /// Reads the histories in these files and folders, or in the folder of `--history` where none is named; and how many files
 /// they are.

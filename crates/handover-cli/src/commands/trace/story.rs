@@ -160,7 +160,7 @@ impl Teller {
                 for (receipt, answer) in receipts.iter().zip(answers) {
                     let Some(hold) = self.hold(receipt) else { continue };
                     if answer == "ok" {
-                        hold.lease = at.saturating_add(*lease_us);
+                        hold.lease = std::cmp::max(hold.from, at.saturating_add(*lease_us));
                     }
                     hold.extended.push((at, answer.clone()));
                 }
@@ -252,7 +252,8 @@ impl Teller {
     fn settled(&mut self, receipt: &NotedReceipt, how: How, answer: &str, at: u64, asked: u64) {
         let done = answer == "ok";
         if let Some(hold) = self.hold(receipt) {
-            (hold.to, hold.how) = (Some(at), Some(how));
+            // By another process's clock it may have been settled before it was given.
+            (hold.to, hold.how) = (Some(std::cmp::max(hold.from, at)), Some(how));
             hold.refused = (!done).then(|| answer.to_owned());
         }
         if done && how.is_final() {

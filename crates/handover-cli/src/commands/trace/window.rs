@@ -8,7 +8,7 @@ use crate::duration;
 use crate::failure::Failure;
 
 /// What is drawn.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Narrow {
     /// These queues; all where none is named.
     pub(super) queues: Vec<String>,
