@@ -95,6 +95,12 @@ async fn demo(args: DemoArgs, app: &App) -> Result<Exit> {
     let report = Report::new(&expected, &effects, &info, &folder);
     backend.close().await?;
     out.note(&format!("requests repeated after the kill: {} (a job is tried at least once, its effect counts once)", server.repeated()));
+    if let Some(histories) = history {
+        out.note(&format!(
+            "the histories are in {0}; handover trace {0} draws them",
+            histories.display()
+        ));
+    }
     unless_closed(out.result(&report, || report.to_string()))?;
     Ok(if report.is_good() { Exit::Done } else { Exit::Failed })
 }
