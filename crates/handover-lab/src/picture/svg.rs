@@ -4,7 +4,7 @@
 //! The lanes and what stands around them are here; a level as steps is in `chart.rs`, who waits for whom in `graph.rs`.
 
 use super::text::wrap;
-use super::{Lane, Level, Picture, Segment, State, Subject, chart, graph, time};
+use super::{Arrow, Lane, Level, Picture, Segment, State, Subject, chart, graph, time};
 use std::fmt::Write;
 
 const LEFT: u64 = 120;
@@ -201,13 +201,20 @@ impl Sheet {
     }
 
     fn arrows(&self, text: &mut String, picture: &Picture) {
-        for arrow in &picture.arrows {
+        let place = |arrow: &Arrow| {
             let (since, at) = (self.x(arrow.since) + 1.5, self.x(arrow.at) + 1.5);
             let (from, to) = (self.y(arrow.from) + 15, self.y(arrow.to) + 15);
+            format!("M{since:.1} {from}L{at:.1} {to}")
+        };
+        // All edges before all arrows, so that none covers another.
+        for arrow in &picture.arrows {
+            let _ = writeln!(text, r#"<path class="halo" d="{}"/>"#, place(arrow));
+        }
+        for arrow in &picture.arrows {
+            let (place, title) = (place(arrow), escape(&arrow.text));
             let _ = writeln!(
                 text,
-                r#"<path class="halo" d="M{since:.1} {from}L{at:.1} {to}"/><path class="arrow" marker-end="url(#tip)" d="M{since:.1} {from}L{at:.1} {to}"><title>{}</title></path>"#,
-                escape(&arrow.text),
+                r#"<path class="arrow" marker-end="url(#tip)" d="{place}"><title>{title}</title></path>"#
             );
         }
     }
