@@ -157,29 +157,42 @@ impl Tx<'_, '_> {
         let fresh = std::mem::take(&mut self.fresh);
         self.fresh_left = 0;
         self.rows.iter_mut().for_each(|row| row.fresh = (0, None));
-        for run in fresh.chunk_by(Fresh::is_before) {
-            for rows in run.chunks(ROWS) {
-                if rows.len() == ROWS {
-                    self.write_rows(rows)?;
-                } else {
-                    rows.iter().try_for_each(|one| self.write_row(one))?;
-                }
+        fresh.chunk_by(Fresh::is_before).try_for_each(|run| self.write_run(run))
+    }
+
+    /// Writes neighbours. Where the first of them is the last row of the table, the others need not be told their places: to a
+    /// row without one SQLite gives the next.
+    fn write_run(&mut self, run: &[Fresh]) -> rusqlite::Result<()> {
+        let [first, others @ ..] = run else { return Ok(()) };
+        let last: i64 = self.sql.seq_last.query_row([], |row| row.get(0))?;
+        let at_end = last < first.seq;
+        self.write_row(first)?;
+        for rows in others.chunks(ROWS) {
+            if at_end && rows.len() == ROWS {
+                self.write_rows(rows)?;
+            } else {
+                rows.iter().try_for_each(|one| self.write_row(one))?;
             }
         }
         Ok(())
     }
 
+    /// Writes as many rows as one statement takes, behind the last row of the table.
     fn write_rows(&mut self, rows: &[Fresh]) -> rusqlite::Result<()> {
         let (shared, first) = (self.shared(&rows[0])?, &rows[0]);
-        let mut values: Vec<&dyn ToSql> = Vec::with_capacity(9 + 4 * rows.len());
+        let mut values: Vec<&dyn ToSql> = Vec::with_capacity(8 + 4 * rows.len());
         values.extend(shared.iter().map(|value| value as &dyn ToSql));
         let step = first.step();
-        values.extend([&first.seq as &dyn ToSql, &first.token, &step]);
+        values.extend([&first.token as &dyn ToSql, &step]);
         let columns: Vec<_> = rows.iter().map(Fresh::columns).collect();
         for (id, priority, headers, body) in &columns {
             values.extend([priority as &dyn ToSql, id, headers, body]);
         }
         self.sql.job_add_rows.execute(values.as_slice())?;
+        debug_assert!(
+            rows.iter().all(|row| self.sql.job_is.exists((row.seq, row.id())) == Ok(true)),
+            "the rows are at their places"
+        );
         Ok(())
     }
 
@@ -288,6 +301,23 @@ mod tests {
             (leased, leased, n.to_string())
         });
         assert_eq!(rows, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn rows_that_wait_keep_their_places_before_one_that_was_written_first() {
+        let texts: Vec<Message> = (0..2 * ROWS).map(|n| message(&n.to_string(), 5)).collect();
+        let rows = transact(|tx, place| {
+            assert!(tx.store_plain(place, &[&plain(&texts)]).unwrap());
+            let keyed = Batch::new(&queue(), &[message("last", 5).with_key("k")], None);
+            assert!(matches!(tx.send(&keyed, false).unwrap(), Admission::Answer(Ok(_))));
+            assert!(
+                tx.sql.seq_last.query_row([], |row| row.get::<_, isize>(0)).unwrap()
+                    > (2 * ROWS).cast_signed()
+            );
+        });
+        let bodies: Vec<String> = rows.into_iter().map(|(_, _, body)| body).collect();
+        let sent = (0..2 * ROWS).map(|n| n.to_string()).chain(["last".to_owned()]);
+        assert_eq!(bodies, sent.collect::<Vec<_>>());
     }
 
     #[test]

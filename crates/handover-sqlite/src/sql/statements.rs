@@ -1,6 +1,10 @@
 //! Every statement the writer runs, in one list, prepared once. What they mean together is in the files beside this one.
 //!
 //! No statement here may scan a table or sort: a test asks SQLite for the plan of each.
+//!
+//! What writes many rows says `OR ROLLBACK`. Without it SQLite keeps a copy of every page that the statement touches, to undo
+//! the statement alone if a row is refused; here a statement that fails fails the transaction. For the same reason
+//! `job_add_rows` names no place for its rows: to a row with a place SQLite always keeps that copy.
 
 use rusqlite::{Connection, PrepFlags, Statement};
 
@@ -44,13 +48,11 @@ pub(crate) const ROWS: usize = 16;
 macro_rules! job_row {
     ($n:literal, $priority:literal, $id:literal, $headers:literal, $body:literal) => {
         concat!(
-            "(?7 + ",
-            $n,
-            ", ?1, ?2, ?",
+            "(?1, ?2, ?",
             $priority,
-            ", ?3, ?4, ?8 + ",
+            ", ?3, ?4, ?7 + ",
             $n,
-            " * ?9, ?5, ?6, ?",
+            " * ?8, ?5, ?6, ?",
             $id,
             ", NULL, ?",
             $headers,
@@ -84,7 +86,7 @@ statements! {
     owner_add = "INSERT INTO owner (id, label) SELECT coalesce(max(id), 1) + 1, ?1 FROM owner RETURNING id";
 
     known_add = "INSERT INTO known (id, queue, seq) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING";
-    known_add_rows = "INSERT INTO known (id, queue, seq) VALUES
+    known_add_rows = "INSERT OR ROLLBACK INTO known (id, queue, seq) VALUES
         (?3, ?1, ?2 + 0), (?4, ?1, ?2 + 1), (?5, ?1, ?2 + 2), (?6, ?1, ?2 + 3), (?7, ?1, ?2 + 4),
         (?8, ?1, ?2 + 5), (?9, ?1, ?2 + 6), (?10, ?1, ?2 + 7), (?11, ?1, ?2 + 8), (?12, ?1, ?2 + 9),
         (?13, ?1, ?2 + 10), (?14, ?1, ?2 + 11), (?15, ?1, ?2 + 12), (?16, ?1, ?2 + 13), (?17, ?1, ?2 + 14),
@@ -101,23 +103,23 @@ statements! {
     seq_last = "SELECT coalesce(max(seq), 0) FROM job";
     job_add = "INSERT INTO job (seq, queue, state, priority, due, attempt, token, owner, sent, id, key, headers, body)
         VALUES (?1, ?2, ?3, ?4, ?5, ?13, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    job_add_rows = concat!("INSERT INTO job (seq, queue, state, priority, due, attempt, token, owner, sent, id, key, headers, body) VALUES ",
-        job_row!(0, 10, 11, 12, 13), ", ",
-        job_row!(1, 14, 15, 16, 17), ", ",
-        job_row!(2, 18, 19, 20, 21), ", ",
-        job_row!(3, 22, 23, 24, 25), ", ",
-        job_row!(4, 26, 27, 28, 29), ", ",
-        job_row!(5, 30, 31, 32, 33), ", ",
-        job_row!(6, 34, 35, 36, 37), ", ",
-        job_row!(7, 38, 39, 40, 41), ", ",
-        job_row!(8, 42, 43, 44, 45), ", ",
-        job_row!(9, 46, 47, 48, 49), ", ",
-        job_row!(10, 50, 51, 52, 53), ", ",
-        job_row!(11, 54, 55, 56, 57), ", ",
-        job_row!(12, 58, 59, 60, 61), ", ",
-        job_row!(13, 62, 63, 64, 65), ", ",
-        job_row!(14, 66, 67, 68, 69), ", ",
-        job_row!(15, 70, 71, 72, 73));
+    job_add_rows = concat!("INSERT OR ROLLBACK INTO job (queue, state, priority, due, attempt, token, owner, sent, id, key, headers, body) VALUES ",
+        job_row!(0, 9, 10, 11, 12), ", ",
+        job_row!(1, 13, 14, 15, 16), ", ",
+        job_row!(2, 17, 18, 19, 20), ", ",
+        job_row!(3, 21, 22, 23, 24), ", ",
+        job_row!(4, 25, 26, 27, 28), ", ",
+        job_row!(5, 29, 30, 31, 32), ", ",
+        job_row!(6, 33, 34, 35, 36), ", ",
+        job_row!(7, 37, 38, 39, 40), ", ",
+        job_row!(8, 41, 42, 43, 44), ", ",
+        job_row!(9, 45, 46, 47, 48), ", ",
+        job_row!(10, 49, 50, 51, 52), ", ",
+        job_row!(11, 53, 54, 55, 56), ", ",
+        job_row!(12, 57, 58, 59, 60), ", ",
+        job_row!(13, 61, 62, 63, 64), ", ",
+        job_row!(14, 65, 66, 67, 68), ", ",
+        job_row!(15, 69, 70, 71, 72));
     job_get = "SELECT id, queue, state, token, due, key, body IS NULL FROM job WHERE seq = ?1";
     job_drop = "DELETE FROM job WHERE seq = ?1";
     job_done = "DELETE FROM job WHERE seq = ?1 AND queue = ?2 AND state = 1 AND token = ?3 AND due > ?4 AND id = ?5
@@ -126,7 +128,7 @@ statements! {
     run_ids = "SELECT id FROM job NOT INDEXED WHERE seq BETWEEN ?1 AND ?2 AND queue = ?3 AND state = 1
         AND token = seq + ?4 AND due > ?5 AND key IS NULL AND body IS NOT NULL ORDER BY seq";
     run_drop = "DELETE FROM job WHERE seq BETWEEN ?1 AND ?2";
-    run_lease = "UPDATE job SET state = 1, due = ?3, attempt = attempt + 1, token = seq + ?4, owner = ?5
+    run_lease = "UPDATE OR ROLLBACK job SET state = 1, due = ?3, attempt = attempt + 1, token = seq + ?4, owner = ?5
         WHERE seq BETWEEN ?1 AND ?2";
     job_take = "SELECT seq, id, priority, attempt, sent, key, reason, headers, body FROM job INDEXED BY job_ready
         WHERE queue = ?1 AND state = 0 ORDER BY priority DESC, seq LIMIT ?2";
