@@ -1,5 +1,6 @@
 //! Handing messages out under leases.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,10 +35,46 @@ pub(crate) struct Handed {
     age_ms: i64,
     key: Option<String>,
     reason: Option<String>,
-    headers: Option<String>,
-    body: Option<Vec<u8>>,
-    /// Where headers and body are, if the job was sent in the same transaction.
-    fresh: Option<(Arc<Batch>, usize)>,
+    content: Content,
+}
+
+/// Where headers and body of a message are. What they share is copied, and its memory given back, on the receiver's thread:
+/// the writer's time is everybody's.
+#[derive(Debug)]
+enum Content {
+    /// The place in a batch, of a job that was sent in the same transaction.
+    Fresh(Arc<Batch>, usize),
+    /// Small bodies of one answer lie in one piece of memory.
+    Small {
+        headers: Option<String>,
+        bodies: Arc<Vec<u8>>,
+        place: Range<usize>,
+    },
+    Large {
+        headers: Option<String>,
+        body: Vec<u8>,
+    },
+}
+
+impl Content {
+    fn into_parts(self) -> (Option<String>, Vec<u8>) {
+        match self {
+            Self::Fresh(batch, index) => {
+                let parcel = &batch.parcels[index];
+                (parcel.headers.clone(), parcel.body.clone())
+            }
+            Self::Small { headers, bodies, place } => (headers, bodies[place].to_vec()),
+            Self::Large { headers, body } => (headers, body),
+        }
+    }
+
+    fn body_bytes(&self) -> usize {
+        match self {
+            Self::Fresh(batch, index) => batch.parcels[*index].body.len(),
+            Self::Small { place, .. } => place.len(),
+            Self::Large { body, .. } => body.len(),
+        }
+    }
 }
 
 impl Handed {
@@ -54,21 +91,13 @@ impl Handed {
             age_ms: 0,
             key: None,
             reason: None,
-            headers: None,
-            body: None,
-            fresh: Some((batch, index)),
+            content: Content::Fresh(batch, index),
         }
     }
 
     pub(crate) fn delivery(self) -> handover::Result<Delivery> {
         let receipt = receipt(self.queue, self.id, self.token, self.seq);
-        let (headers, body) = match &self.fresh {
-            Some((batch, index)) => {
-                let parcel = &batch.parcels[*index];
-                (parcel.headers.clone(), parcel.body.clone())
-            }
-            None => (self.headers, self.body.unwrap_or_default()),
-        };
+        let (headers, body) = self.content.into_parts();
         let message = message(self.id, self.priority, self.key, headers, body)?;
         let mut delivery = Delivery::new(message, receipt);
         delivery.attempt = u32::try_from(self.attempt).unwrap_or(u32::MAX);
@@ -79,10 +108,7 @@ impl Handed {
 
     /// The size of the body.
     pub(crate) fn bytes(&self) -> usize {
-        match &self.fresh {
-            Some((batch, index)) => batch.parcels[*index].body.len(),
-            None => self.body.as_ref().map_or(0, Vec::len),
-        }
+        self.content.body_bytes()
     }
 
     /// The proof of this lease, to give it back.
@@ -168,6 +194,7 @@ impl Tx<'_, '_> {
         handed: &mut Vec<Handed>,
     ) -> rusqlite::Result<usize> {
         let first = handed.len();
+        handed.reserve(usize::try_from(count).unwrap_or(0));
         let (bytes, in_file) = self.choose(queue, count, bytes_max, handed)?;
         self.guard_tokens(queue);
         let (owner, due) = (self.owner()?, self.after(lease_ms));
@@ -243,16 +270,27 @@ impl Tx<'_, '_> {
         bytes_max: usize,
         handed: &mut Vec<Handed>,
     ) -> rusqlite::Result<usize> {
-        let mut bytes = 0;
+        let first = handed.len();
         let row = &self.rows[queue];
+        let (mut bytes, mut bodies) = (0, Vec::new());
+        let unfilled = Arc::default();
         let mut found = self.sql.job_take.query(params![row.id, count])?;
         while let Some(columns) = found.next()? {
             let seq = columns.get(0)?;
-            let mut body: Option<Vec<u8>> = columns.get(8)?;
-            if body.is_none() {
-                body = Some(self.sql.body_get.query_row([seq], |columns| columns.get(0))?);
-            }
-            let size = body.as_ref().map_or(0, Vec::len);
+            let headers = columns.get(7)?;
+            let content = match columns.get_ref(8)?.as_blob_or_null()? {
+                Some(body) => {
+                    let start = bodies.len();
+                    bodies.extend_from_slice(body);
+                    let place = start..bodies.len();
+                    Content::Small { headers, bodies: Arc::clone(&unfilled), place }
+                }
+                None => {
+                    let body = self.sql.body_get.query_row([seq], |columns| columns.get(0))?;
+                    Content::Large { headers, body }
+                }
+            };
+            let size = content.body_bytes();
             if bytes > 0 && bytes + size > bytes_max {
                 break;
             }
@@ -267,10 +305,14 @@ impl Tx<'_, '_> {
                 age_ms: self.now - columns.get::<_, i64>(4)?,
                 key: columns.get(5)?,
                 reason: columns.get(6)?,
-                headers: columns.get(7)?,
-                body,
-                fresh: None,
+                content,
             });
+        }
+        let filled = Arc::new(bodies);
+        for one in &mut handed[first..] {
+            if let Content::Small { bodies, .. } = &mut one.content {
+                *bodies = Arc::clone(&filled);
+            }
         }
         Ok(bytes)
     }
