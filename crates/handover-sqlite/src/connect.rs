@@ -15,8 +15,9 @@ use crate::{patience, schema};
 const PAGE_BYTES: u32 = 8192;
 /// The log is cut back to this after a burst.
 const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
-/// Page cache of the writer, in KiB: holds the upper levels of every index of a queue a million deep.
-const WRITER_CACHE_KIB: u32 = 32 * 1024;
+/// Page cache of the writer, in KiB: holds a group's pages and the upper levels of every index of a queue a million deep. More
+/// makes commits slower: where a tree was rebalanced, SQLite goes through the whole cache at the end of the transaction.
+const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 4 * 1024;
 
 /// Opens the file for writing, creates it where it may, and brings it to this version's format. Tells its time.

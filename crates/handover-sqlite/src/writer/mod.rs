@@ -95,6 +95,8 @@ pub(crate) struct Writer<'c> {
     hushed: Vec<Side>,
     /// While the disk is full, the parts of the work do not share a transaction.
     apart_until: Option<Instant>,
+    /// How many pages were in the log when it was last thought of copying it back.
+    log_pages: u32,
     /// Until then a log that is too long is copied back without holding others up: a reader was in the way for longer.
     no_hold_up_until: Option<Instant>,
     /// How often the sends of this round may be tried again.
@@ -132,6 +134,7 @@ impl<'c> Writer<'c> {
             rest_until: None,
             hushed: Vec::new(),
             apart_until: None,
+            log_pages: 0,
             no_hold_up_until: None,
             tries_left: 0,
             pages_max: (pages_max < NO_LIMIT).then_some(pages_max),

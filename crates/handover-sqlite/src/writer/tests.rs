@@ -8,6 +8,7 @@ use handover::{
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+mod copy;
 mod tick;
 
 use super::op::{Parcelled, ReceiveOp, SendOp};

@@ -26,6 +26,11 @@ const SEND_TRIES: u32 = 8;
 /// When the log has this many pages (8 MiB), it is copied back. Less costs more copies of the pages that change all the time.
 /// More costs lone sends: a sync of a file that grows takes longer than of one that is written over.
 const LOG_PAGES: u32 = 1000;
+/// The same while commits are large (16 MiB): they hardly notice that the file grows, and what a copy costs beside its pages is
+/// spread over more of them.
+const LOG_PAGES_BUSY: u32 = 2 * LOG_PAGES;
+/// A commit of this many pages (128 KiB) is large: about a hundred messages.
+const LARGE_COMMIT_PAGES: u32 = 16;
 /// When it has this many (32 MiB), others wait until that is done.
 const LOG_PAGES_MAX: u32 = 4000;
 /// How long to wait for the others then.
@@ -220,7 +225,9 @@ impl Writer<'_> {
     /// groups, when the answers of the first are on their way.
     pub(super) fn copy_log_back(&mut self) {
         let pages = self.post.log.pages();
-        if pages < LOG_PAGES {
+        let written = pages.saturating_sub(std::mem::replace(&mut self.log_pages, pages));
+        let pages_max = if written < LARGE_COMMIT_PAGES { LOG_PAGES } else { LOG_PAGES_BUSY };
+        if pages < pages_max {
             return;
         }
         // While other processes write, the copy is never complete, unless it holds them up for a moment.
@@ -233,6 +240,7 @@ impl Writer<'_> {
         }
         self.mend_at_once();
         self.post.log.has_pages(0); // until the next commit says
+        self.log_pages = 0;
     }
 
     /// Copies the log back, as far as it can be. One that has holes on the disk must not be: a crash in the middle of the copy
