@@ -201,6 +201,45 @@ fn one_job_is_told_line_by_line() {
 }
 
 #[test]
+fn the_story_of_a_job_tells_for_what_it_waited() {
+    let folder = Folder::new();
+    let mut sends = [sent(1_000, 2_000, 2, ONE), sent(3_000, 4_000, 4, OTHER)].concat();
+    for send in [0, 2] {
+        sends[send].1["jobs"][0]["key"] = json!("anna");
+    }
+    sends[2].1["jobs"][0]["delay_us"] = json!(6_000);
+    write(&folder, "h/1.jsonl", 100, &sends);
+    let mut work = [
+        taken(2_500, 2_600, 2, ONE, 1),
+        done(20_000, 21_000, 4, ONE, 1, "ok"),
+        taken(21_500, 22_000, 6, OTHER, 2),
+        done(30_000, 31_000, 8, OTHER, 2, "ok"),
+        taken(41_500, 42_000, 10, OTHER, 3),
+    ]
+    .concat();
+    work[5].1["jobs"][0]["attempt"] = json!(1);
+    work[6].1["items"][0]["how"] = json!("retry");
+    work[6].1["items"][0]["after_us"] = json!(10_000);
+    work[9].1["jobs"][0]["attempt"] = json!(2);
+    write(&folder, "h/2.jsonl", 200, &work);
+    let ran = folder.run(&["trace", "h", "--job", OTHER]);
+    let story: Vec<&str> = ran.done().lines().skip(2).take(8).map(str::trim).collect();
+    assert_eq!(
+        story,
+        [
+            "3.0 ms  100  sends it to mail with key \"anna\": stored after 1.0 ms",
+            "4.0 ms       waits: 200 has …7e6a1c44 of the same key",
+            "4.0 ms       waits: not due before 10 ms",
+            "22 ms  200  has it: attempt 1, token 2",
+            "31 ms  200  settles it: to be tried again",
+            "31 ms       waits: not due before 41 ms",
+            "42 ms  200  has it: attempt 2, token 3",
+            "",
+        ]
+    );
+}
+
+#[test]
 fn a_broken_promise_is_marked_told_and_ends_with_1() {
     let folder = Folder::new();
     let sender = [declared(1), sent(1_000, 2_000, 4, ONE)].concat();

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use handover::JobId;
-use handover::history::{History, How, NotedReceipt, What};
+use handover::history::{History, How, NotedReceipt, SettleItem, What};
 
 use super::calls::{Call, Calls, Process};
 use super::level::{Levels, count};
@@ -66,6 +66,8 @@ pub(super) struct Hold {
     pub(super) lease: u64,
     /// How it was settled, and the kind of the error where it was refused.
     pub(super) how: Option<How>,
+    /// How long after that it is due again.
+    pub(super) after: u64,
     pub(super) refused: Option<String>,
     /// What its owner sent for it, as some of `sends`.
     pub(super) sends: Vec<usize>,
@@ -81,6 +83,9 @@ pub(super) struct Job {
     pub(super) sent: Option<usize>,
     /// Its owners, as some of `holds`, in order.
     pub(super) holds: Vec<usize>,
+    pub(super) key: Option<String>,
+    /// How long after it was accepted it is due.
+    pub(super) delay: u64,
     pub(super) accepted: Option<u64>,
     pub(super) ended: Option<u64>,
 }
@@ -167,7 +172,7 @@ impl Teller {
             }
             (What::Settle { items }, Some(What::Settled { answers, .. })) => {
                 for (item, answer) in items.iter().zip(answers) {
-                    self.settled(&item.receipt, item.how, answer, at, self.since(call.asked));
+                    self.settled(item, answer, at, self.since(call.asked));
                 }
             }
             (What::Steer(what), Some(What::Steered { jobs, error: None, .. })) => {
@@ -194,6 +199,7 @@ impl Teller {
             }
             if matches!(fate(place), "stored" | "parked") && job.accepted.is_none() {
                 job.accepted = Some(to);
+                (job.key, job.delay) = (sent.key.clone(), sent.delay_us);
                 job.queue.clone_from(queue);
                 self.levels.more(queue, sent.id, to);
             }
@@ -238,6 +244,7 @@ impl Teller {
             to: None,
             lease: at.saturating_add(lease),
             how: None,
+            after: 0,
             refused: None,
             sends: Vec::new(),
             extended: Vec::new(),
@@ -249,11 +256,12 @@ impl Teller {
         self.story.holds.get_mut(index)
     }
 
-    fn settled(&mut self, receipt: &NotedReceipt, how: How, answer: &str, at: u64, asked: u64) {
-        let done = answer == "ok";
+    fn settled(&mut self, item: &SettleItem, answer: &str, at: u64, asked: u64) {
+        let (receipt, how, done) = (&item.receipt, item.how, answer == "ok");
         if let Some(hold) = self.hold(receipt) {
             // By another process's clock it may have been settled before it was given.
             (hold.to, hold.how) = (Some(std::cmp::max(hold.from, at)), Some(how));
+            hold.after = item.after_us;
             hold.refused = (!done).then(|| answer.to_owned());
         }
         if done && how.is_final() {
