@@ -17,6 +17,34 @@ mod waits;
 pub use from::{of_replay, of_trace};
 
 /// A picture.
+///
+/// ```
+/// use handover_lab::picture::{Lane, Level, Picture, Segment, State, Subject, text};
+///
+/// let has = |from, to| Segment { from, to, state: State::Holding, about: String::new(), holds: String::new() };
+/// let lane = |name: &str, segments| Lane { name: name.to_owned(), segments, marks: Vec::new() };
+/// let picture = Picture {
+///     subject: Subject::Jobs,
+///     unit: "µs",
+///     length: 4,
+///     lanes: vec![lane("ann", vec![has(0, 2)]), lane("bob", vec![has(1, 4)])],
+///     levels: vec![Level {
+///         name: "mail".to_owned(),
+///         counts: vec![(0, 1), (1, 2), (2, 1)],
+///         capacity: Some(2),
+///         ..Level::default()
+///     }],
+///     verdict: "two jobs, two owners".to_owned(),
+///     ..Picture::default()
+/// };
+/// assert_eq!(text::lanes(&picture, false), "\
+/// ann  ████████
+/// bob      ████████████
+/// mail ▄▄▄▄████▄▄▄▄▄▄▄▄
+/// █ has a job   0 to 3 µs  mail: at most 2, capacity 2
+///    => two jobs, two owners
+/// ");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picture {
     /// Above it.

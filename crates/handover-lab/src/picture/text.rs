@@ -60,6 +60,7 @@ pub fn lanes(picture: &Picture, colour: bool) -> String {
     let (mut text, mut seen) = (String::new(), Vec::new());
     for lane in &picture.lanes {
         let _ = write!(text, "{}", cell(&lane.name, names + 1));
+        let mut bar = Vec::new();
         for number in 0..width {
             let (from, to) = column(number, picture.length, width);
             let (sign, state) = drawn(lane, from, to);
@@ -68,7 +69,11 @@ pub fn lanes(picture: &Picture, colour: bool) -> String {
             let first = number == 0 || column(number - 1, picture.length, width).0 < from;
             let next = picture.subject == Subject::Jobs && first && sign == "█";
             let sign = if next && follows(lane, from, to) { "▐" } else { sign };
-            text.push_str(&paint(sign, state, colour));
+            bar.push((sign, state));
+        }
+        for run in bar.chunk_by(|one, other| one.1 == other.1) {
+            let signs: String = run.iter().map(|(sign, _)| *sign).collect();
+            text.push_str(&paint(&signs, run[0].1, colour));
         }
         text.truncate(text.trim_end().len());
         text.push('\n');
