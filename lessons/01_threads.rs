@@ -23,7 +23,7 @@ them.
 A step is something that another thread could notice: a value written, a lock taken. What a thread does with values of its own \
 is no step: nobody can tell when it was done.",
     hint: None,
-    challenge: "Let bob's letter be the first one.",
+    challenge: "Let bob's bread be the first.",
     programs: &[
         Program::wrong(
             "started_first",

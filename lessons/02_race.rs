@@ -15,9 +15,9 @@ pub(crate) static LESSON: Lesson = Lesson {
     question: "\
 Two threads add one to a counter that holds 0. What does it hold when both are done?
 
-Rust forbids a data race: two threads that touch the same memory at once, one of them to write. The cell of these programs \
-has none. Each read is whole and each write is whole. And still the answer can be 1: a race is about what happens between two \
-steps, and whole steps do not forbid it.",
+Safe Rust has no data races: two threads touch the same memory, at least one writes, and nothing orders the two (no lock, no \
+atomic). The cell of these programs has none. Each read is whole and each write is whole. And still the answer can be 1: a race \
+is about what happens between two steps, and whole steps do not forbid it.",
     hint: None,
     challenge: "Make the counter end at 1.",
     programs: &[
@@ -32,14 +32,17 @@ steps, and whole steps do not forbid it.",
             one_step,
             FILE,
             "Read, add and write as one step, between whose parts nobody else can do anything. Processors have such steps for \
-             small values; in Rust they are the methods of the atomic types.",
+             small values; in Rust they are the methods of the atomic types that do both: fetch_add, compare_exchange, \
+             fetch_update. A load and then a store are two steps again. All threads here see all steps in one order, as with \
+             Ordering::SeqCst. Weaker orderings permit more; the explorer does not look at that (loom does).",
         ),
         Program::wrong(
             "check_then_act",
             check_then_act,
             FILE,
-            "The same race in other clothes. One loaf is left. Each eater looks whether there is one, then takes it. Taking is one \
-             step here, looking is one step, and between the two the world changes.",
+            "The same race in other clothes (look it up as time of check, time of use). One loaf is left. Each eater looks \
+             whether there is one, then takes it. Taking is one step here, looking is one step, and between the two the world \
+             changes.",
         ),
         Program::right(
             "claim",
