@@ -15,7 +15,8 @@ pub(crate) static LESSON: Lesson = Lesson {
     question: "\
 A shelf has room for so many loaves. A baker waits while it is full, an eater while it is empty. Can counting alone do that?
 
-A semaphore is a count that is never below zero: acquire takes one, and waits while there is none; release adds one. Two of \
+A semaphore is a count that is never below zero: acquire takes one, and waits while there is none; release adds one \
+(Dijkstra's P and V). Two of \
 them, one for the free places and one for the loaves, say who may go on. They do not say that only one goes on at a time.",
     hint: None,
     challenge: "Put two loaves into one place.",
@@ -31,14 +32,15 @@ them, one for the free places and one for the loaves, say who may go on. They do
             "swapped",
             swapped,
             FILE,
-            "So the shelf gets a mutex. The baker locks it, and then waits for a free place; the eater, who would free one, \
-             waits for the mutex. Two lines in the wrong order.",
+            "So the shelf gets a mutex, and somebody who eats. A baker locks it, and then waits for a free place; the eater, who \
+             would free one, waits for the mutex. Two lines in the wrong order.",
         ),
         Program::right(
             "in_order",
             in_order,
             FILE,
-            "First the count, then the mutex: who waits for a place holds nothing that another one needs to free it.",
+            "First the count, then the mutex: who waits for a place holds nothing that another one needs to free it. And the \
+             mutex lets one baker at a time at the shelf, so no two find the same place: this repairs the first program too.",
         ),
     ],
     measure: None,
@@ -79,28 +81,33 @@ fn no_mutex() {
 // begin: swapped
 /// Wrong: waits for a place with the mutex in its hand.
 fn swapped() {
-    let places = Arc::new(Semaphore::new("places", 1));
+    let places = Arc::new(Semaphore::new("places", 2));
     let loaves = Arc::new(Semaphore::new("loaves", 0));
     let shelf = Arc::new(Mutex::new("shelf", Vec::new()));
-    let (p, l) = (Arc::clone(&places), Arc::clone(&loaves));
-    let s = Arc::clone(&shelf);
-    let baker = thread::spawn("baker", move || {
-        for loaf in 1..=2 {
-            let mut shelf = s.lock();
-            p.acquire();
-            shelf.push(loaf);
-            drop(shelf);
-            l.release();
-        }
+    let bakers = ["ann", "bob"].map(|name| {
+        let (places, loaves) = (Arc::clone(&places), Arc::clone(&loaves));
+        let shelf = Arc::clone(&shelf);
+        thread::spawn(name, move || {
+            for loaf in 1..=2 {
+                let mut shelf = shelf.lock();
+                places.acquire();
+                shelf.push(loaf);
+                assert!(shelf.len() <= 2, "a loaf without a place");
+                drop(shelf);
+                loaves.release();
+            }
+        })
     });
     let eater = thread::spawn("eater", move || {
-        for loaf in 1..=2 {
+        for _ in 1..=4 {
             loaves.acquire();
-            assert_eq!(shelf.lock().pop(), Some(loaf));
+            shelf.lock().remove(0);
             places.release();
         }
     });
-    baker.join();
+    for thread in bakers {
+        thread.join();
+    }
     eater.join();
 }
 // end: swapped
@@ -108,28 +115,33 @@ fn swapped() {
 // begin: in_order
 /// Right: waits for a place with empty hands.
 fn in_order() {
-    let places = Arc::new(Semaphore::new("places", 1));
+    let places = Arc::new(Semaphore::new("places", 2));
     let loaves = Arc::new(Semaphore::new("loaves", 0));
     let shelf = Arc::new(Mutex::new("shelf", Vec::new()));
-    let (p, l) = (Arc::clone(&places), Arc::clone(&loaves));
-    let s = Arc::clone(&shelf);
-    let baker = thread::spawn("baker", move || {
-        for loaf in 1..=2 {
-            p.acquire();
-            let mut shelf = s.lock();
-            shelf.push(loaf);
-            drop(shelf);
-            l.release();
-        }
+    let bakers = ["ann", "bob"].map(|name| {
+        let (places, loaves) = (Arc::clone(&places), Arc::clone(&loaves));
+        let shelf = Arc::clone(&shelf);
+        thread::spawn(name, move || {
+            for loaf in 1..=2 {
+                places.acquire();
+                let mut shelf = shelf.lock();
+                shelf.push(loaf);
+                assert!(shelf.len() <= 2, "a loaf without a place");
+                drop(shelf);
+                loaves.release();
+            }
+        })
     });
     let eater = thread::spawn("eater", move || {
-        for loaf in 1..=2 {
+        for _ in 1..=4 {
             loaves.acquire();
-            assert_eq!(shelf.lock().pop(), Some(loaf));
+            shelf.lock().remove(0);
             places.release();
         }
     });
-    baker.join();
+    for thread in bakers {
+        thread.join();
+    }
     eater.join();
 }
 // end: in_order
