@@ -16,7 +16,8 @@ pub(crate) static LESSON: Lesson = Lesson {
 The buffer of lesson 05 is three things that everybody must use in the right order. Can one object keep the order itself?
 
 A monitor is such an object: what is shared is inside, with one lock around it, and every method holds the lock from \
-its beginning to its end. Who has to wait sleeps on a condition, which gives the lock back meanwhile.",
+its beginning to its end. Who has to wait sleeps on a condition, which gives the lock back meanwhile. (Brinch Hansen and Hoare \
+described it.)",
     hint: None,
     challenge: "Let somebody take from the empty shelf.",
     programs: &[
@@ -34,13 +35,22 @@ its beginning to its end. Who has to wait sleeps on a condition, which gives the
             "One place, two bakers, two eaters, and one condition for all of them. Each wakes one other, as one item calls for. \
              But the one who is woken may be of the wrong kind: he looks, sleeps again, and the notification is used up.",
         ),
+        Program::wrong(
+            "woken_is_not_first",
+            woken_is_not_first,
+            FILE,
+            "So each reason to wait gets a condition of its own, and who is woken is of the right kind. But to be woken is not to \
+             have the lock: another eater may take it first, and the loaf with it. The woken one does not look again. With the \
+             monitors of Hoare, who is woken goes on at once, and if would do; std's conditions, as those of the language Mesa, \
+             only say that it is time to look.",
+        ),
         Program::right(
             "two_conditions",
             two_conditions,
             FILE,
-            "A condition for each reason to wait: bakers sleep until there is room, eaters until there is a loaf. A notification \
-             can no longer wake the wrong kind. Here each baker brings two loaves; the number of schedules is counted, not \
-             guessed.",
+            "A condition for each reason to wait: bakers sleep until there is room, eaters until there is a loaf. A \
+             notification can no longer wake the wrong kind; and who is woken looks again, for another may have come first. \
+             Here each baker brings two loaves; the number of schedules is counted, not guessed.",
         ),
     ],
     measure: None,
@@ -139,6 +149,51 @@ fn one_condition() {
     }
 }
 // end: one_condition
+
+// begin: woken_is_not_first
+/// A shelf for one loaf. Who is woken does not look again.
+#[derive(Debug)]
+struct Hasty {
+    shelf: Mutex<Vec<u32>>,
+    room: Condvar,
+    bread: Condvar,
+}
+
+impl Hasty {
+    fn put(&self, loaf: u32) {
+        let mut shelf = self.shelf.lock();
+        if shelf.len() == 1 {
+            shelf = self.room.wait(shelf);
+        }
+        shelf.push(loaf);
+        self.bread.notify_one();
+    }
+    fn take(&self) {
+        let mut shelf = self.shelf.lock();
+        if shelf.is_empty() {
+            shelf = self.bread.wait(shelf);
+        }
+        assert!(shelf.pop().is_some(), "the shelf is empty");
+        self.room.notify_one();
+    }
+}
+
+/// Wrong: another eater comes between the wake-up and the loaf.
+fn woken_is_not_first() {
+    let shelf = Mutex::new("shelf", Vec::new());
+    let (room, bread) = (Condvar::new("room"), Condvar::new("bread"));
+    let monitor = Arc::new(Hasty { shelf, room, bread });
+    let eaters = ["eve", "joe"].map(|name| {
+        let monitor = Arc::clone(&monitor);
+        thread::spawn(name, move || monitor.take())
+    });
+    monitor.put(1);
+    monitor.put(2);
+    for thread in eaters {
+        thread.join();
+    }
+}
+// end: woken_is_not_first
 
 // begin: two_conditions
 /// A shelf for one loaf, with a condition for each reason to wait.
