@@ -58,17 +58,18 @@ and may do it at once. A clock is kinder. Who is right under every schedule is r
             "late",
             late,
             FILE,
-            "But was she dead? Each of the two takes a lease here, and gets the next number with it; the second can take one because \
-             the first has ended. The first owner was only slow: a laptop was closed. It goes on where it stopped, and does not \
-             know that time has passed. Look at who writes the label of the cake last.",
+            "But was she dead? Each of the two takes a lease here, and gets the next number with it; the second can take one \
+             because the first has ended. The first owner was only slow: a laptop was closed. It goes on where it stopped, and \
+             does not know that time has passed. Look at who writes the label of the cake last.",
         ),
         Program::right(
             "token",
             token,
             FILE,
-            "The label keeps the token of whoever wrote it, and takes no smaller one: comparing and writing are one step. The late \
-             write arrives, and changes nothing. It has to be the label that compares. The worker cannot: between its look and \
-             its write it may be stopped again.",
+            "The label keeps the token of whoever wrote it, and takes no smaller one: comparing and writing are one step (a \
+             fencing token). If the late write comes after bob's, it changes nothing; if it comes before, it is taken, and \
+             bob's overwrites it. Either way the last word is bob's. What cannot be overwritten needs more: lesson 09. It has \
+             to be the label that compares. The worker cannot: between its look and its write it may be stopped again.",
         ),
     ],
     measure: None,
@@ -205,7 +206,7 @@ fn token() {
         thread::spawn(name, move || {
             let token = tokens.update(|last| last + 1) + 1; // a lease
             let mine = (token, name);
-            label.update(|old| if old.0 < token { mine } else { old });
+            label.update(|old| if old.0 <= token { mine } else { old });
         })
     });
     for worker in workers {
