@@ -3,7 +3,6 @@
 use crate::{Lesson, Place, Program};
 use handover_lab::sync::{Atomic, Disk, Mutex, Shared};
 use handover_lab::{chance, thread};
-use std::cell::Cell;
 use std::sync::Arc;
 
 const FILE: &str = include_str!("10_crash.rs");
@@ -16,9 +15,10 @@ pub(crate) static LESSON: Lesson = Lesson {
     question: "\
 Somebody sends a job, and the broker answers that it is stored. Then the power fails. Is the job still there?
 
-A file is written into a cache of the system. That survives the death of the program, and not that of the machine: the \
-system brings its cache to the disk block by block, when and in which order it likes. A sync (fsync) waits until all that was \
-written before it is on the disk. In these programs main cuts the power. Of each block there survives then what was synced, or \
+A file is written into a cache of the system. That survives the death of the program, and not that of the machine: the system \
+brings its cache to the disk block by block, when and in which order it likes. A sync (fsync; in Rust File::sync_all) waits \
+until what was written to this file before it is on the disk, if the disk tells the truth. Of a new file the name is in its \
+folder, which must be synced too. In these programs main cuts the power. Of each block there survives then what was synced, or \
 anything that was written to it since; and whoever still runs writes and syncs no more.",
     hint: None,
     challenge: "Cut the power when the job was answered, and let the disk lose it.",
@@ -34,8 +34,8 @@ anything that was written to it since; and whoever still runs writes and syncs n
             "synced",
             synced,
             FILE,
-            "The broker syncs, and answers if that worked. Cut earlier, the power leaves a sender without an answer, who will send \
-             again; the job may then be there already, and is known by its id.",
+            "The broker syncs, and answers if that worked. Cut earlier, the power leaves a sender without an answer, who will \
+             send again; the job may then be there already, and is known by its id.",
         ),
         Program::wrong(
             "head_last",
@@ -49,15 +49,17 @@ anything that was written to it since; and whoever still runs writes and syncs n
             "head_after_sync",
             head_after_sync,
             FILE,
-            "A sync between the two: where there is a head, the body was on the disk before it. A block is written whole or not at \
-             all, so one block decides. A checksum over the record in its head does the same with one sync.",
+            "A sync between the two: where there is a head, the body was on the disk before it. One block decides then, so it \
+             must be written whole or not at all. That is an assumption: most disks keep it for a sector, no standard promises \
+             it. A checksum over the record, in its head, does the same with one sync, and needs the assumption less.",
         ),
         Program::wrong(
             "late_comers",
             late_comers,
             FILE,
-            "A sync costs the same for one write and for many, so main syncs for all who have written, and then answers them. That \
-             is a group commit. But it answers those who are in the group after the sync, and some came too late for it.",
+            "A sync costs hardly more for many writes than for one, so main syncs for all who have written, and then answers \
+             them. That is a group commit. But it answers those who are in the group after the sync, and some came too late \
+             for it. In the shortest schedule nobody has written yet when main syncs.",
         ),
         Program::right(
             "those_before",
@@ -69,16 +71,17 @@ anything that was written to it since; and whoever still runs writes and syncs n
             "tried_again",
             tried_again,
             FILE,
-            "A sync can fail. The system then drops what it could not write from its list, although the cache still shows it, and \
-             the next sync has nothing to do and says that all is well. Here chance decides whether the disk works; no other \
-             thread is needed.",
+            "A sync can fail. Linux, for one, then calls clean what it could not write (PostgreSQL met it in 2018; look for \
+             fsyncgate). The cache still shows it, and the next sync has nothing to do and says that all is well. Look at \
+             changed when the second sync reads it. Here chance decides whether a sync fails; no other thread is needed.",
         ),
         Program::right(
             "written_again",
             written_again,
             FILE,
-            "After a failed sync the cache is not trusted: what was to be stored is written once more, and then synced. If that \
-             fails too, nobody is told that it is stored.",
+            "After a failed sync the cache is not trusted: what was to be stored is written once more, and then synced. It is \
+             written from the program's own copy: the cache may forget a clean page. If that fails too, nobody is told that it is \
+             stored.",
         ),
     ],
     measure: None,
@@ -86,13 +89,15 @@ anything that was written to it since; and whoever still runs writes and syncs n
         Place {
             file: "crates/handover-sqlite/src/writer/transaction.rs",
             symbol: "self.post.log.sync()",
-            says: "The writer does a group of operations in one transaction, keeps their answers, syncs, and delivers the answers. \
-                   What comes meanwhile is the next group.",
+            says: "The writer does a group of operations in one transaction, keeps their answers, syncs, and delivers the \
+                   answers. What comes meanwhile is the next group.",
         },
         Place {
             file: "crates/handover-sqlite/src/writer/log.rs",
             symbol: "pub(crate) fn write_over",
-            says: "After a failed sync the log confirms nothing until it has been written over itself, and synced.",
+            says: "After a failed sync of SQLite's write-ahead log nothing is confirmed until all that is in the log has been \
+                   read, written over itself, and synced. No process has a copy of all of it, for several write it: so what is \
+                   written over it is what the system still shows.",
         },
         Place {
             file: "crates/handover/src/results/file/store.rs",
@@ -192,7 +197,7 @@ fn late_comers() {
         })
     });
     disk.sync();
-    let answered = group.lock().clone();
+    let answered = std::mem::take(&mut *group.lock());
     disk.cut();
     for block in answered {
         assert_eq!(disk.read(block), 7, "accepted and lost");
@@ -215,7 +220,7 @@ fn those_before() {
             group.lock().push(block);
         })
     });
-    let answered = group.lock().clone();
+    let answered = std::mem::take(&mut *group.lock());
     disk.sync();
     disk.cut();
     for block in answered {
@@ -233,24 +238,25 @@ fn those_before() {
 struct Block {
     cache: Shared<u32>,
     disk: Shared<u32>,
-    changed: Cell<bool>,
+    changed: Shared<bool>,
 }
 
 impl Block {
     fn new() -> Self {
         let (cache, disk) = (Shared::new("cache", 0), Shared::new("disk", 0));
-        Self { cache, disk, changed: Cell::new(false) }
+        Self { cache, disk, changed: Shared::new("changed", false) }
     }
     fn write(&self, content: u32) {
         self.cache.write(content);
-        self.changed.set(true);
+        self.changed.write(true);
     }
     /// Whether it worked. Either way the system calls it unchanged.
     fn sync(&self) -> bool {
-        if !self.changed.take() {
+        if !self.changed.read() {
             return true; // nothing to do
         }
-        let works = chance::pick("failures", 2) == 0;
+        self.changed.write(false);
+        let works = chance::pick("sync fails", 2) == 0;
         if works {
             self.disk.write(self.cache.read());
         }
