@@ -36,38 +36,42 @@ stopped needs nothing new: it is to be a thread that the schedule does not choos
             "one_clock",
             one_clock,
             FILE,
-            "Both are judged by the clock of whoever gave the lease, under the lock of whoever gave it. It does not matter whether \
-             that clock is right. It matters that there is one, and that it never goes back.",
+            "Both are judged by the clock of whoever gave the lease, under the lock of whoever gave it. It does not matter \
+             whether that clock is right. It matters that there is one, and that it never goes back.",
         ),
         Program::wrong(
             "stopped",
             stopped,
             FILE,
             "What ann writes is a label in another shop, where the lock of the broker does not reach. So she looks at the one \
-             clock, and then writes. Find the two steps between which ann is stopped. A longer lease makes this rarer and does not end \
-             it, and neither does a second look.",
+             clock, and then writes. Find the two steps between which ann is stopped. A longer lease makes this rarer and does \
+             not end it, and neither does a second look.",
         ),
         Program::right(
             "carried",
             carried,
             FILE,
             "Each write carries the token of its lease, and the label takes none that is smaller than its own. Ann still looks at \
-             the clock: it saves work that would be wasted. That she does no harm does not depend on it any more.",
+             the clock: it saves work that would be wasted. That bob's word is the last one does not depend on it any more.",
         ),
         Program::wrong(
             "set_back",
             set_back,
             FILE,
-            "Ann takes the job for ten minutes and dies. Nobody else may have it until her lease ends: a lease outlives its owner, \
-             and that is why it is short. Ten minutes pass. But somebody has set the clock on the wall back by an hour.",
+            "Ann takes the job for ten minutes and dies. Nobody else may have it until her lease ends: a lease outlives its \
+             owner, and that is why it is short. Ten minutes pass. But somebody has set the clock on the wall back by an \
+             hour.",
         ),
         Program::right(
             "since_boot",
             since_boot,
             FILE,
             "The machine counts the minutes since it was started, and nobody can set that. What the wall shows is this and an \
-             offset, and to set the clock is to change the offset. The lease asks for the first number alone. (After the next \
-             start it begins again at zero; where handover keeps a lease in a file, it has to see to that too.)",
+             offset, and to set the clock is to change the offset. The lease asks for the first number alone. In Rust, \
+             SystemTime is the clock on the wall, and Instant is one that only goes forth. An Instant means nothing to another \
+             process or machine, and on Linux it stands still while the machine sleeps. CLOCK_BOOTTIME goes on, and is the same \
+             for all processes: handover's files use that. (After the next start it begins again at zero; where handover keeps a \
+             lease in a file, it has to see to that too.)",
         ),
     ],
     measure: None,
@@ -75,8 +79,9 @@ stopped needs nothing new: it is to be a thread that the schedule does not choos
         Place {
             file: "crates/handover-sqlite/src/file_time.rs",
             symbol: "fn choose(",
-            says: "All processes on one file have one clock: the time since boot and an offset that the file keeps, which never \
-                   goes back behind a moment that the file has seen.",
+            says: "On Linux all processes on one file have one clock: the time since boot and an offset that the file keeps, \
+                   which never goes back behind a moment that the file has seen. Elsewhere it is the clock on the wall: set \
+                   forth by an hour it ends all leases early, set back it keeps them for an hour more.",
         },
         Place {
             file: "crates/handover-sqlite/src/sql/settle.rs",
@@ -86,8 +91,8 @@ stopped needs nothing new: it is to be a thread that the schedule does not choos
         Place {
             file: "crates/handover/src/worker/lease.rs",
             symbol: "ends: Instant",
-            says: "The worker keeps an end of its own for each lease, and stops the handler there. That saves work; the token \
-                   keeps from harm.",
+            says: "The worker keeps an end of its own for each lease, and stops the handler there. After a sleep of the \
+                   machine it may stop too late. It saves work; the token keeps from harm.",
         },
     ],
 };
@@ -98,17 +103,21 @@ fn two_clocks() {
     let clock = Arc::new(Atomic::new("clock", 0));
     let watch = Arc::new(Atomic::new("watch", 0));
     let job = Arc::new(Mutex::new("job", "ann's"));
-    let (c, w) = (Arc::clone(&clock), Arc::clone(&watch));
-    let time = thread::spawn("time", move || {
-        c.store(10);
-        w.store(10);
+    let time = thread::spawn("time", {
+        let (clock, watch) = (Arc::clone(&clock), Arc::clone(&watch));
+        move || {
+            clock.store(10);
+            watch.store(10);
+        }
     });
-    let j = Arc::clone(&job);
-    let ann = thread::spawn("ann", move || {
-        let mut job = j.lock();
-        if watch.load() < 10 {
-            assert!(*job == "ann's", "ann settles a job that is bob's");
-            *job = "settled";
+    let ann = thread::spawn("ann", {
+        let job = Arc::clone(&job);
+        move || {
+            let mut job = job.lock();
+            if watch.load() < 10 {
+                assert!(*job == "ann's", "ann settles a job that is bob's");
+                *job = "settled";
+            }
         }
     });
     let bob = thread::spawn("bob", move || {
@@ -128,14 +137,18 @@ fn two_clocks() {
 fn one_clock() {
     let clock = Arc::new(Atomic::new("clock", 0));
     let job = Arc::new(Mutex::new("job", "ann's"));
-    let c = Arc::clone(&clock);
-    let time = thread::spawn("time", move || c.store(10));
-    let (c, j) = (Arc::clone(&clock), Arc::clone(&job));
-    let ann = thread::spawn("ann", move || {
-        let mut job = j.lock();
-        if c.load() < 10 {
-            assert!(*job == "ann's", "ann settles a job that is bob's");
-            *job = "settled";
+    let time = thread::spawn("time", {
+        let clock = Arc::clone(&clock);
+        move || clock.store(10)
+    });
+    let ann = thread::spawn("ann", {
+        let (clock, job) = (Arc::clone(&clock), Arc::clone(&job));
+        move || {
+            let mut job = job.lock();
+            if clock.load() < 10 {
+                assert!(*job == "ann's", "ann settles a job that is bob's");
+                *job = "settled";
+            }
         }
     });
     let bob = thread::spawn("bob", move || {
@@ -155,21 +168,27 @@ fn one_clock() {
 fn stopped() {
     let clock = Arc::new(Atomic::new("clock", 0));
     let label = Arc::new(Atomic::new("label", (0, "")));
-    let c = Arc::clone(&clock);
-    let time = thread::spawn("time", move || c.store(10));
-    let (c, l) = (Arc::clone(&clock), Arc::clone(&label));
-    let ann = thread::spawn("ann", move || {
-        if c.load() < 10 {
-            l.store((1, "ann"));
+    let time = thread::spawn("time", {
+        let clock = Arc::clone(&clock);
+        move || clock.store(10)
+    });
+    let ann = thread::spawn("ann", {
+        let (clock, label) = (Arc::clone(&clock), Arc::clone(&label));
+        move || {
+            if clock.load() < 10 {
+                label.store((1, "ann"));
+            }
         }
     });
-    let l = Arc::clone(&label);
-    let bob = thread::spawn("bob", move || {
-        let ended = clock.load() >= 10;
-        if ended {
-            l.store((2, "bob"));
+    let bob = thread::spawn("bob", {
+        let label = Arc::clone(&label);
+        move || {
+            let ended = clock.load() >= 10;
+            if ended {
+                label.store((2, "bob"));
+            }
+            ended
         }
-        ended
     });
     time.join();
     ann.join();
@@ -184,21 +203,29 @@ fn stopped() {
 fn carried() {
     let clock = Arc::new(Atomic::new("clock", 0));
     let label = Arc::new(Atomic::new("label", (0, "")));
-    let c = Arc::clone(&clock);
-    let time = thread::spawn("time", move || c.store(10));
-    let (c, l) = (Arc::clone(&clock), Arc::clone(&label));
-    let ann = thread::spawn("ann", move || {
-        if c.load() < 10 {
-            l.update(|seen| if seen.0 > 1 { seen } else { (1, "ann") });
+    let time = thread::spawn("time", {
+        let clock = Arc::clone(&clock);
+        move || clock.store(10)
+    });
+    let ann = thread::spawn("ann", {
+        let (clock, label) = (Arc::clone(&clock), Arc::clone(&label));
+        move || {
+            let mine = (1, "ann");
+            if clock.load() < 10 {
+                label.update(|old| if old.0 <= mine.0 { mine } else { old });
+            }
         }
     });
-    let l = Arc::clone(&label);
-    let bob = thread::spawn("bob", move || {
-        let ended = clock.load() >= 10;
-        if ended {
-            l.update(|seen| if seen.0 > 2 { seen } else { (2, "bob") });
+    let bob = thread::spawn("bob", {
+        let label = Arc::clone(&label);
+        move || {
+            let mine = (2, "bob");
+            let ended = clock.load() >= 10;
+            if ended {
+                label.update(|old| if old.0 <= mine.0 { mine } else { old });
+            }
+            ended
         }
-        ended
     });
     time.join();
     ann.join();
