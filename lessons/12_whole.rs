@@ -98,8 +98,9 @@ when the visit is over. Every question of the earlier lessons comes back in this
         Place {
             file: "crates/handover-modules/src/crawl.rs",
             symbol: "self.send(context, children).await?;",
-            says: "A page's links are sent while its job is held; its result is stored and its job settled after that. Links that \
-                   find no room are parked, or all workers could wait for room at once (docs/src/decisions/001-children-are-parked.md).",
+            says: "A page's links are sent while its job is held; its result is stored and its job settled after that. Links \
+                   that find no room are parked, or all workers could wait for room at once \
+                   (docs/src/decisions/001-children-are-parked.md).",
         },
     ],
 };
@@ -262,8 +263,11 @@ impl Crawl {
         self.1.notify_all();
     }
     fn settle(&self) {
-        self.0.lock().held -= 1;
-        self.1.notify_all();
+        let mut pages = self.0.lock();
+        pages.held -= 1;
+        if pages.held == 0 {
+            self.1.notify_all();
+        }
     }
 }
 
@@ -284,7 +288,8 @@ fn crawl() {
             visited
         })
     });
-    let visited = workers.map(thread::JoinHandle::join).concat();
-    assert_eq!(visited.len(), 3, "each page once: {visited:?}");
+    let mut visited = workers.map(thread::JoinHandle::join).concat();
+    visited.sort_unstable();
+    assert_eq!(visited, ["home", "news", "shop"], "each page once");
 }
 // end: crawl
