@@ -1,6 +1,6 @@
-//! Lesson 04: the condition. Sleeping until somebody notifies, and the four ways to get it wrong.
+//! Lesson 04: the condition. Sleeping until somebody notifies, and three ways to get it wrong.
 
-use crate::{Lesson, Measured, Place, Program, cpu};
+use crate::{Lesson, Measured, Place, Program, clock};
 use handover_lab::sync::{Atomic, Condvar, Mutex};
 use handover_lab::thread;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ pub(crate) static LESSON: Lesson = Lesson {
 A runner may start when the gate is open. How does she wait?
 
 She can look again and again, which keeps a processor busy with looking. Or she can sleep on a condition until somebody \
-notifies her. A notification is no message: it wakes who sleeps at that moment, and if nobody sleeps, it is gone.",
+notifies her. A notification is no message: it wakes who sleeps at that moment, and if nobody sleeps, it is gone. And a sleeper \
+may wake up unasked, without any notification (a spurious wake-up); the programs that are explored with that say so.",
     hint: None,
     challenge: "Let the runner sleep for ever.",
     programs: &[
@@ -48,14 +49,15 @@ notifies her. A notification is no message: it wakes who sleeps at that moment, 
             woken_for_nothing,
             FILE,
             "Std permits wait() to return although nobody notified, because some systems do. The explorer does it at most once \
-             in a schedule, wherever it likes. Being woken does not mean that it is so.",
+             in a schedule, wherever it likes. Being woken does not mean that the gate is open.",
         )
         .spurious(1),
         Program::right(
             "looks_again",
             looks_again,
             FILE,
-            "While instead of if: woken, she looks again. Explored with the same unasked wake-up.",
+            "While instead of if: woken, she looks again. Explored with the same unasked wake-up. The loop is needed without such \
+             wake-ups, too: who is woken must first take the mutex again, and another thread may come before (lesson 06).",
         )
         .spurious(1),
         Program::wrong(
@@ -233,7 +235,7 @@ fn measure() -> Vec<Measured> {
     let flag = AtomicBool::new(false);
     let busy = std::thread::scope(|scope| {
         let runner = scope.spawn(|| {
-            cpu::used_by(|| {
+            clock::cpu_used_by(|| {
                 while !flag.load(Ordering::Acquire) {
                     std::hint::spin_loop();
                 }
@@ -246,8 +248,8 @@ fn measure() -> Vec<Measured> {
     let (open, opened) = (std::sync::Mutex::new(false), std::sync::Condvar::new());
     let lock = || open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let asleep = std::thread::scope(|scope| {
-        let runner =
-            scope.spawn(|| cpu::used_by(|| drop(opened.wait_while(lock(), |is_open| !*is_open))));
+        let runner = scope
+            .spawn(|| clock::cpu_used_by(|| drop(opened.wait_while(lock(), |is_open| !*is_open))));
         std::thread::park_timeout(CLOSED);
         *lock() = true;
         opened.notify_one();
@@ -256,8 +258,8 @@ fn measure() -> Vec<Measured> {
     vec![
         Measured {
             what: "busy waiting for a gate that opens after about 50 ms",
-            value: cpu::told(busy),
+            value: clock::cpu_told(busy),
         },
-        Measured { what: "sleeping on a condition until the same", value: cpu::told(asleep) },
+        Measured { what: "sleeping on a condition until the same", value: clock::cpu_told(asleep) },
     ]
 }

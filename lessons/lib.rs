@@ -6,42 +6,78 @@
 
 use handover_lab::Bounds;
 
-mod cpu;
+// In reading order: the empty lines keep rustfmt from sorting them.
 
-#[path = "15_barber.rs"]
-mod barber;
-#[path = "17_barrier.rs"]
-mod barrier;
-#[path = "16_bathroom.rs"]
-mod bathroom;
-#[path = "04_condition.rs"]
-mod condition;
-#[path = "10_crash.rs"]
-mod crash;
-#[path = "07_messages.rs"]
-mod messages;
-#[path = "06_monitor.rs"]
-mod monitor;
-#[path = "03_mutex.rs"]
-mod mutex;
-#[path = "08_one_owner.rs"]
-mod owner;
-#[path = "13_philosophers.rs"]
-mod philosophers;
-#[path = "02_race.rs"]
-mod race;
-#[path = "14_readers_writers.rs"]
-mod readers_writers;
-#[path = "05_semaphore.rs"]
-mod semaphore;
+// How long something took, for the lessons that measure.
+mod clock;
+
+// No order between threads; what is not shared, none can hurt.
 #[path = "01_threads.rs"]
 mod threads;
-#[path = "11_time.rs"]
-mod time;
-#[path = "12_whole.rs"]
-mod whole;
+
+// What can come between two steps.
+#[path = "02_race.rs"]
+mod race;
+
+// One thread at a time; two locks, a panic, and the cost.
+#[path = "03_mutex.rs"]
+mod mutex;
+
+// Sleeping until somebody notifies.
+#[path = "04_condition.rs"]
+mod condition;
+
+// Counting places and items.
+#[path = "05_semaphore.rs"]
+mod semaphore;
+
+// A lock and its conditions as one object.
+#[path = "06_monitor.rs"]
+mod monitor;
+
+// Sharing only a buffer, which waits and ends.
+#[path = "07_messages.rs"]
+mod messages;
+
+// A lease, its end, and its token.
+#[path = "08_one_owner.rs"]
+mod owner;
+
+// Result and settlement; jobs that run twice.
 #[path = "09_workers.rs"]
 mod workers;
+
+// What a disk has kept after a power cut.
+#[path = "10_crash.rs"]
+mod crash;
+
+// Whose clock ends a lease.
+#[path = "11_time.rs"]
+mod time;
+
+// A crawl, which uses all of it.
+#[path = "12_whole.rs"]
+mod whole;
+
+// Exercise: many locks, and a circle of waiting.
+#[path = "13_philosophers.rs"]
+mod philosophers;
+
+// Exercise: many who read, or one who writes.
+#[path = "14_readers_writers.rs"]
+mod readers_writers;
+
+// Exercise: two who wait for each other.
+#[path = "15_barber.rs"]
+mod barber;
+
+// Exercise: two parties, and one room.
+#[path = "16_bathroom.rs"]
+mod bathroom;
+
+// Exercise: all go on together, again and again.
+#[path = "17_barrier.rs"]
+mod barrier;
 
 /// Every lesson, in order.
 pub const LESSONS: &[&Lesson] = &[

@@ -11,7 +11,7 @@ const CLOCKS: [(&str, &str); 7] = [
     ("crates/handover-buffer/src/sync.rs", "the buffer depends on nothing; only for deadlines"),
     ("crates/handover-lab/src/real.rs", "the lessons' engine links nothing of ours; times to draw"),
     ("crates/handover-modules/src/scraper/clock.rs", "the scraper links nothing of ours"),
-    ("lessons/cpu.rs", "the time a thread has worked, which no clock of ours tells"),
+    ("lessons/clock.rs", "the lessons link nothing of ours; times and CPU times to show"),
     ("xtask/src/run.rs", "the house's commands do not link the library; only times to show"),
 ];
 
