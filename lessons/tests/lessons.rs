@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps shows where it failed")]
 
-use handover_lab::{End, explore, record, replay, replay_within};
+use handover_lab::{Bounds, Choice, End, explore, record, replay, replay_within};
 use handover_lessons::{EXERCISES, LESSONS, Lesson, Program, all};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
+
+/// A program of more schedules is not enumerated: it would take a minute.
+const SCHEDULES_MAX: u128 = 5_000;
 
 fn programs() -> impl Iterator<Item = (&'static Lesson, &'static Program)> {
     all().flat_map(|lesson| lesson.programs.iter().map(move |one| (lesson, one)))
@@ -40,6 +43,44 @@ fn every_wrong_program_breaks_and_every_repair_is_proven() {
             assert_eq!(again.trace.end, Some(end), "{} {}", lesson.name, program.name);
         }
     }
+}
+
+/// Every schedule one by one, each as an execution of its own: how many there are, and how many are broken.
+fn enumerate(program: fn(), bounds: &Bounds, prefix: &mut Vec<Choice>) -> (u128, u128) {
+    let run = replay_within(program, prefix, bounds).unwrap();
+    if let Some(end) = run.trace.end {
+        return (1, u128::from(end.is_broken()));
+    }
+    let mut sum = (0, 0);
+    for &choice in &run.moments.last().unwrap().choices {
+        prefix.push(choice);
+        let (schedules, broken) = enumerate(program, bounds, prefix);
+        prefix.pop();
+        sum = (sum.0 + schedules, sum.1 + broken);
+    }
+    sum
+}
+
+#[test]
+fn schedules_are_counted_as_an_enumeration_counts_them() {
+    let mut counted = 0;
+    for (lesson, program) in programs().filter(|(_, program)| program.spurious == 0) {
+        let found = explore(program.run, program.bounds());
+        if found.schedules > SCHEDULES_MAX {
+            continue;
+        }
+        let ends = enumerate(program.run, &program.bounds(), &mut Vec::new());
+        assert_eq!((found.schedules, found.broken), ends, "{} {}", lesson.name, program.name);
+        counted += 1;
+    }
+    assert!(counted > 15, "{counted}");
+}
+
+#[test]
+fn a_wakeup_that_comes_unasked_repairs_nothing() {
+    let (_, program) = programs().find(|(_, program)| program.name == "too_late").unwrap();
+    let found = explore(program.run, Bounds { spurious: 1, ..program.bounds() });
+    assert!(found.complete && found.broken > 0, "{found:?}");
 }
 
 #[test]

@@ -231,19 +231,19 @@ impl World {
     pub(crate) fn choices(&self) -> Vec<Choice> {
         let mut choices = Vec::new();
         self.gather(&mut choices, false);
-        if choices.is_empty() {
+        if choices.iter().all(|choice| choice.wake == Wake::Spurious) {
             // Everybody who could go on has yielded to everybody else.
+            choices.clear();
             self.gather(&mut choices, true);
         }
         choices
     }
 
-    /// Whether there is a step that can be taken now.
+    /// Whether there is a step that can be taken now. A wake-up that nobody asked for is none: it may come, and need not.
     pub(crate) fn can_go_on(&self) -> bool {
         self.threads.iter().any(|thread| match thread.standing {
             Standing::Asks(Op::Join(_)) => false,
             Standing::Asks(op) => self.possible(op),
-            Standing::Asleep { .. } => self.spurious_left > 0,
             _ => false,
         })
     }

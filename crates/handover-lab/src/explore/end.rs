@@ -4,7 +4,7 @@ use crate::op::{ObjectId, Op, ThreadId};
 use crate::trace::End;
 use crate::world::{Standing, State, Thread, World};
 
-/// How the program of this world ended; `None` while somebody can take a step.
+/// How the program of this world ended; `None` while somebody can take a step of its own.
 pub(super) fn end(world: &World) -> Option<End> {
     if let Some((thread, said)) = &world.panic {
         return Some(End::Panicked { thread: *thread, said: said.clone() });
@@ -17,6 +17,11 @@ pub(super) fn end(world: &World) -> Option<End> {
         return Some(End::Well);
     }
     Some(End::Deadlock { circle: circle(world), lost_wakeups: lost_wakeups(world) })
+}
+
+/// Whether steps may follow on this end: after a deadlock somebody may still wake up unasked.
+pub(super) fn goes_on(end: Option<&End>) -> bool {
+    matches!(end, None | Some(End::Deadlock { .. }))
 }
 
 /// Whom this thread waits for, where that is one thread.

@@ -33,8 +33,8 @@ pub struct Node {
     pub places: Vec<Option<u32>>,
     /// The mutexes that each thread holds, by number.
     pub holds: Vec<Vec<ObjectId>>,
-    /// The steps from here and the nodes that they lead to, in the order of the moment's choices; none where it ends, and fewer
-    /// than choices if the search stopped at a bound.
+    /// The steps from here and the nodes that they lead to, in the order of the moment's choices; none where it ends, but for
+    /// wake-ups that nobody asked for after a deadlock; and fewer than choices if the search stopped at a bound.
     pub next: Vec<(Choice, usize)>,
     /// How the program ends here, if it does.
     pub end: Option<End>,

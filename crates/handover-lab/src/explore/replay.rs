@@ -1,6 +1,6 @@
 //! One schedule, step by step: what it does, what everybody stands at after each step, and why it ends as it ends.
 
-use super::end::end;
+use super::end::{end, goes_on};
 use super::execution::{Execution, Keeps, Pool};
 use super::search::Bounds;
 use crate::op::{ObjectId, Op, ThreadId};
@@ -96,7 +96,7 @@ pub fn replay_within(
     let mut execution = Execution::start(&Pool::default(), program, &bounds, Keeps::Spans);
     let mut moments = vec![moment(&execution.world())];
     for (step, &choice) in schedule.iter().enumerate() {
-        let ended = end(&execution.world()).is_some();
+        let ended = !goes_on(end(&execution.world()).as_ref());
         let possible = if ended { Vec::new() } else { execution.world().choices() };
         if !possible.contains(&choice) {
             return Err(Misfit { step: step + 1, possible });

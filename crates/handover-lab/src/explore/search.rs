@@ -1,6 +1,6 @@
 //! The walk through the graph of states, and what can be told of all its paths.
 
-use super::end::end;
+use super::end::{end, goes_on};
 use super::execution::{Execution, Keeps, Pool};
 use crate::effect::{Cue, Effect};
 use crate::trace::End;
@@ -18,7 +18,8 @@ pub struct Bounds {
     pub steps: usize,
     /// States in all.
     pub states: usize,
-    /// Wake-ups without a notification, which std permits, in one schedule.
+    /// Wake-ups without a notification, which std permits, in one schedule. They may come and need not: a program that could go on
+    /// only by one is in a deadlock.
     pub spurious: u32,
     /// Steps of others that a thread waits through, asleep or without once being able to have what it asks for, until it has
     /// starved; waiting for a thread's end does not count. Without it nobody ever starves. What is waited for by right, such as
@@ -208,7 +209,7 @@ impl<'a> Search<'a> {
             end = Some(End::Bound);
         }
         (self.looks)(&world);
-        let open = if end.is_none() { world.choices() } else { Vec::new() };
+        let open = if goes_on(end.as_ref()) { world.choices() } else { Vec::new() };
         self.nodes.push(Node { from, next: Vec::new(), end, depth });
         (node, Some(Stop { node, world, open: open.into_iter() }))
     }
@@ -237,7 +238,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Paths from the start to an end, and those to a broken one. A thread's history only grows, so the graph has no circle.
+    /// Paths from the start to an end, and those to a broken one; a deadlock is an end of its own, also where a wake-up that nobody
+    /// asked for may lead on. A thread's history only grows, so the graph has no circle.
     fn count(&self) -> (u128, u128) {
         let mut counts: Vec<Option<(u128, u128)>> = vec![None; self.nodes.len()];
         let mut stack = vec![0];

@@ -20,20 +20,40 @@ fn how_it_breaks(program: fn()) -> (Vec<Choice>, End) {
     all(program).shortest.expect("a schedule that breaks it")
 }
 
-/// Every schedule one by one, without a memory of states.
-fn enumerate(program: fn(), prefix: &mut Vec<Choice>) -> (u128, u128) {
-    let replayed = replay(program, prefix).unwrap();
-    if let Some(end) = replayed.trace.end {
-        return (1, u128::from(end.is_broken()));
-    }
+/// Every schedule one by one, without a memory of states: each is an execution of its own.
+fn enumerate(program: fn(), bounds: &Bounds, prefix: &mut Vec<Choice>) -> (u128, u128) {
+    let replayed = replay_within(program, prefix, bounds).unwrap();
+    let moment = replayed.moments.last().unwrap();
+    let mut choices = moment.choices.clone();
+    let woken = prefix.iter().filter(|choice| choice.wake == Wake::Spurious).count();
     let mut sum = (0, 0);
-    for &choice in &replayed.moments.last().unwrap().choices {
+    match replayed.trace.end {
+        Some(End::Deadlock { .. }) => sum = (1, 1),
+        Some(end) => return (1, u128::from(end.is_broken())),
+        None => {}
+    }
+    if woken < bounds.spurious as usize {
+        let asleep = |lane: &Lane| matches!(lane, Lane::Asleep(_));
+        let asleep = (0..moment.lanes.len()).filter(|&thread| asleep(&moment.lanes[thread]));
+        choices.extend(asleep.map(|thread| Choice { thread, wake: Wake::Spurious }));
+    }
+    for choice in choices {
         prefix.push(choice);
-        let (schedules, broken) = enumerate(program, prefix);
+        let (schedules, broken) = enumerate(program, bounds, prefix);
         prefix.pop();
         sum = (sum.0 + schedules, sum.1 + broken);
     }
     sum
+}
+
+/// The explorer counts what an enumeration counts.
+fn same(program: fn(), bounds: &Bounds) {
+    let found = explore(program, bounds.clone());
+    assert!(found.complete, "{found:?}");
+    let counted = enumerate(program, bounds, &mut Vec::new());
+    assert_eq!((found.schedules, found.broken), counted);
+    let Some((schedule, end)) = found.shortest else { return };
+    assert_eq!(replay_within(program, &schedule, bounds).unwrap().trace.end, Some(end));
 }
 
 #[test]
@@ -52,20 +72,43 @@ fn what_is_done_in_one_step_is_not_lost() {
 
 #[test]
 fn counts_are_those_of_an_enumeration_of_every_schedule() {
-    let programs: [fn(); 7] = [
+    let programs: [fn(); 11] = [
         programs::lost_update,
         programs::atomic_update,
         programs::two_orders,
         programs::lost_wakeup,
         programs::messages,
+        programs::poisoned,
+        programs::busy_waiting,
+        programs::lost_on_the_way,
+        || programs::power_cut(true),
         || programs::monitor(1, 1, 2, false),
         || programs::semaphores(true),
     ];
-    for (number, program) in programs.into_iter().enumerate() {
-        let found = all(program);
-        let counted = enumerate(program, &mut Vec::new());
-        assert_eq!((found.schedules, found.broken), counted, "program {number}");
+    for program in programs {
+        same(program, &Bounds::default());
     }
+}
+
+#[test]
+fn counts_with_unasked_wakeups_are_those_of_an_enumeration_too() {
+    for spurious in [1, 2] {
+        let bounds = Bounds { spurious, ..Bounds::default() };
+        same(programs::lost_wakeup, &bounds);
+        same(programs::trusts_a_wakeup, &bounds);
+        same(|| programs::monitor(1, 1, 1, false), &bounds);
+    }
+}
+
+#[test]
+fn an_unasked_wakeup_does_not_repair_what_waits_for_it() {
+    let found = explore(programs::lost_wakeup, Bounds { spurious: 1, ..Bounds::default() });
+    let (schedule, end) = found.shortest.expect("nobody has to wake the sleeper");
+    assert!(matches!(end, End::Deadlock { .. }), "{end:?}");
+    let stuck = replay(programs::lost_wakeup, &schedule).unwrap();
+    let waiter = stuck.moments.last().unwrap().lanes.len() - 1;
+    let woken = [&schedule[..], &[Choice { thread: waiter, wake: Wake::Spurious }]].concat();
+    assert_eq!(replay(programs::lost_wakeup, &woken).unwrap().trace.end, None, "it goes on");
 }
 
 #[test]
