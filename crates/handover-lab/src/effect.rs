@@ -21,8 +21,9 @@ pub(crate) enum Effect {
     Creates(Thing),
     /// Starts a thread of this name.
     Spawns(Rc<str>, Place),
-    /// Gives a mutex back, with this value.
-    Unlocks(ObjectId, Rc<str>, Place),
+    /// Gives a mutex back, with this value; poisoned or not.
+    Unlocks(ObjectId, Rc<str>, bool, Place),
+    ClearsPoison(ObjectId),
     /// An object has this value from now on.
     Holds(ObjectId, Rc<str>),
     Becomes(ObjectId, State),
@@ -84,11 +85,16 @@ impl World {
                 self.knows_for_good(number);
             }
             Effect::Spawns(name, place) => self.spawns(name, place),
-            Effect::Unlocks(mutex, value, place) => {
+            Effect::Unlocks(mutex, value, poisoned, place) => {
                 self.note(Op::Unlock(*mutex), place);
                 let thing = &mut self.things[*mutex];
-                thing.state = State::Mutex { owner: None };
+                thing.state = State::Mutex { owner: None, poisoned: *poisoned };
                 thing.value = Rc::clone(value);
+            }
+            Effect::ClearsPoison(mutex) => {
+                if let State::Mutex { poisoned, .. } = &mut self.things[*mutex].state {
+                    *poisoned = false;
+                }
             }
             Effect::Holds(id, value) => self.things[*id].value = Rc::clone(value),
             Effect::Becomes(id, state) => self.things[*id].state = state.clone(),
@@ -107,6 +113,11 @@ impl World {
     pub(crate) fn learns(&mut self, value: u64) {
         let thread = &mut self.threads[self.current];
         thread.history = digest((thread.history, value));
+    }
+
+    /// All that the current thread has learnt, as a hash.
+    pub(crate) fn history(&self) -> u64 {
+        self.threads.get(self.current).map_or(0, |thread| thread.history)
     }
 
     /// The number of something that the current thread has made: it goes on using it, whatever else it forgets.
@@ -134,7 +145,8 @@ impl World {
             history: origin,
             origin,
             blocked: 0,
-            yielded: false,
+            yielded: None,
+            barred: false,
             answer: Answer::Granted,
             finds: 0,
         });

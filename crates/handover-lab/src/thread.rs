@@ -80,6 +80,9 @@ impl<T> JoinHandle<T> {
 }
 
 /// Lets others go first: what busy waiting must do in every round, or no schedule of it ever ends.
+///
+/// It promises nothing, as std's: it may return at once. In an exploration too, but for one that yields again and has changed
+/// nothing since: that waits until another thread has taken a step, if one can.
 #[track_caller]
 pub fn yield_now() {
     if here::is_explored() {
@@ -91,15 +94,17 @@ pub fn yield_now() {
 
 /// The rounds of a loop, 0 to `count`, for a thread that carries nothing from one round to the next but its number.
 ///
-/// An exploration sees far fewer states with it: what happened in the rounds before makes no difference any more. A thread that
-/// does carry something (a sum, a value received) must use a plain range, or schedules that differ are taken for the same.
+/// An exploration sees far fewer states with it: what happened in the rounds before makes no difference any more. What was learnt
+/// before the loop may be used in it. What is learnt in a round must not be carried into the next one, nor past the loop (a sum, a
+/// value received, whether something was ever seen): use a plain range there, or schedules that differ are taken for the same.
 #[track_caller]
 pub fn rounds(count: u32) -> impl Iterator<Item = u32> {
     let place = Location::caller();
+    let before = here::world().map(|world| world.borrow().history());
     let mut next = 0;
     std::iter::from_fn(move || {
         if let Some(world) = here::world() {
-            let round = digest((place.line(), place.column(), next));
+            let round = digest((before, place.file(), place.line(), place.column(), next));
             world.borrow_mut().does(Effect::ForgetsAllBut(round));
         }
         let round = (next < count).then_some(next)?;

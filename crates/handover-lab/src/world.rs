@@ -51,8 +51,10 @@ pub(crate) struct Thread {
     pub(crate) origin: u64,
     /// In how many states in a row it could not have what it asks for, or slept; counted only where patience is bounded.
     pub(crate) blocked: usize,
-    /// Has yielded, and nobody else has taken a step since.
-    pub(crate) yielded: bool,
+    /// What the objects held when it yielded last, as a hash, if nobody else has taken a step since.
+    pub(crate) yielded: Option<u64>,
+    /// Has yielded twice and changed nothing in between, and nobody else has taken a step since.
+    pub(crate) barred: bool,
     pub(crate) answer: Answer,
     /// The object of the step that it was granted, as a hash: its code looks at nothing else.
     pub(crate) finds: u64,
@@ -64,6 +66,8 @@ pub(crate) enum State {
     Cell,
     Mutex {
         owner: Option<ThreadId>,
+        /// A holder has panicked, and nobody has cleared the mark.
+        poisoned: bool,
     },
     Condvar {
         asleep: Vec<ThreadId>,
@@ -89,6 +93,17 @@ pub(crate) struct Thing {
     pub(crate) state: State,
     /// The value as its `Debug` writes it.
     pub(crate) value: Rc<str>,
+}
+
+impl Thing {
+    /// What it holds, with the mark of a panic.
+    pub(crate) fn told(&self) -> String {
+        let mark = match self.state {
+            State::Mutex { poisoned: true, .. } => " poisoned",
+            _ => "",
+        };
+        format!("{}{mark}", self.value)
+    }
 }
 
 /// The code of threads, which a copy of a world is without.
@@ -218,7 +233,7 @@ impl World {
         let step = self.spans.iter_mut().flatten().rev().take_while(|span| span.took == Some(now));
         for span in step.filter(|span| span.value.is_empty()) {
             if let Some(id) = span.op.object() {
-                span.value = self.things[id].value.to_string();
+                span.value = self.things[id].told();
             }
         }
     }
@@ -248,13 +263,12 @@ impl World {
         })
     }
 
-    fn gather(&self, choices: &mut Vec<Choice>, yielded: bool) {
+    fn gather(&self, choices: &mut Vec<Choice>, barred: bool) {
         for (id, thread) in self.threads.iter().enumerate() {
             match thread.standing {
                 // Nobody can tell whether a join came at once or later: it is no choice.
                 Standing::Asks(Op::Join(_)) => {}
-                Standing::Asks(op) if (yielded || !thread.yielded) && self.possible(op) => match op
-                {
+                Standing::Asks(op) if (barred || !thread.barred) && self.possible(op) => match op {
                     Op::NotifyOne(condvar) => self.gather_wakes(choices, id, condvar),
                     Op::Pick { of, .. } => gather_picks(choices, id, of),
                     Op::Cut(disk) => gather_picks(choices, id, self.contents(disk)),
@@ -286,7 +300,7 @@ impl World {
     pub(crate) fn possible(&self, op: Op) -> bool {
         match op {
             Op::Lock(mutex) | Op::Relock { mutex, .. } => {
-                matches!(self.things[mutex].state, State::Mutex { owner: None })
+                matches!(self.things[mutex].state, State::Mutex { owner: None, .. })
             }
             Op::Acquire(id) => !matches!(self.things[id].state, State::Semaphore { places: 0 }),
             Op::Send(id) => match self.things[id].state {
@@ -309,7 +323,9 @@ impl World {
         let id = choice.thread;
         self.current = id;
         for (other, thread) in self.threads.iter_mut().enumerate() {
-            thread.yielded &= other == id;
+            if other != id {
+                (thread.yielded, thread.barred) = (None, false);
+            }
         }
         if choice.wake == Wake::Spurious {
             let Standing::Asleep { condvar, .. } = self.threads[id].standing else { return false };
@@ -328,10 +344,10 @@ impl World {
         let mut answer = Answer::Granted;
         match op {
             Op::Lock(mutex) | Op::Relock { mutex, .. } => {
-                self.things[mutex].state = State::Mutex { owner: Some(id) }
+                self.owns(mutex, Some(id));
             }
             Op::Wait { condvar, mutex } => {
-                self.things[mutex].state = State::Mutex { owner: None };
+                self.owns(mutex, None);
                 if let State::Condvar { asleep } = &mut self.things[condvar].state {
                     asleep.push(id);
                 }
@@ -355,7 +371,7 @@ impl World {
                 answer = self.hand_over(buffer, op)
             }
             Op::Pick { .. } | Op::Cut(_) => answer = self.picked(choice.wake),
-            Op::Yield => self.threads[id].yielded = true,
+            Op::Yield => self.yields(id),
             _ => {}
         }
         let thread = &mut self.threads[id];
@@ -370,7 +386,24 @@ impl World {
             Op::Relock { mutex, .. } => Some(mutex),
             op => op.object(),
         };
-        object.map_or(0, |id| digest(&self.things[id].value))
+        object.map_or(0, |id| {
+            let Thing { value, state, .. } = &self.things[id];
+            digest((value, matches!(state, State::Mutex { poisoned: true, .. })))
+        })
+    }
+
+    fn owns(&mut self, mutex: ObjectId, holder: Option<ThreadId>) {
+        if let State::Mutex { owner, .. } = &mut self.things[mutex].state {
+            *owner = holder;
+        }
+    }
+
+    /// A yield may return at once, and busy waiting must end: only who yields again, and has changed nothing since, waits for others.
+    fn yields(&mut self, id: ThreadId) {
+        let seen = Some(digest(&self.things));
+        let thread = &mut self.threads[id];
+        thread.barred = thread.yielded == seen;
+        thread.yielded = seen;
     }
 
     /// The next thread that goes on without a choice, made the current one: it begins, or whom it waited for has ended.
@@ -478,7 +511,8 @@ impl World {
             seed.hash(&mut hasher);
             self.spurious_left.hash(&mut hasher);
             for thread in &self.threads {
-                (thread.history, thread.standing, thread.yielded, thread.blocked).hash(&mut hasher);
+                (thread.history, thread.standing, thread.blocked).hash(&mut hasher);
+                (thread.yielded, thread.barred).hash(&mut hasher);
             }
             // By number: two threads that make one each in either order lead to two states, so that a number means the same on
             // every way to a state.

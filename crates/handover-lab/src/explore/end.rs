@@ -29,7 +29,7 @@ fn waits_for(world: &World, id: ThreadId) -> Option<ThreadId> {
     match world.threads[id].standing {
         Standing::Asks(Op::Lock(mutex) | Op::Relock { mutex, .. }) => {
             match world.things[mutex].state {
-                State::Mutex { owner } => owner,
+                State::Mutex { owner, .. } => owner,
                 _ => None,
             }
         }

@@ -97,8 +97,6 @@ fn seen(world: &World) -> Node {
 }
 
 fn held(world: &World, thread: ThreadId) -> Vec<ObjectId> {
-    let held = |(_, thing): &(ObjectId, &crate::world::Thing)| {
-        thing.state == State::Mutex { owner: Some(thread) }
-    };
+    let held = |(_, thing): &(ObjectId, &crate::world::Thing)| matches!(thing.state, State::Mutex { owner: Some(owner), .. } if owner == thread);
     world.things.iter().enumerate().filter(held).map(|(id, _)| id).collect()
 }

@@ -5,7 +5,7 @@ use super::execution::{Execution, Keeps, Pool};
 use super::search::Bounds;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::trace::{Span, Trace, Unit};
-use crate::world::{Choice, Standing, State, World};
+use crate::world::{Choice, Standing, State, Thing, World};
 use std::fmt;
 
 /// A schedule that was run, with a look at every moment.
@@ -130,20 +130,21 @@ pub(super) fn moment(world: &World) -> Moment {
     };
     Moment {
         lanes: world.threads.iter().map(|thread| lane(thread.standing)).collect(),
-        values: world.things.iter().map(|thing| shown(&thing.state, &thing.value)).collect(),
+        values: world.things.iter().map(shown).collect(),
         choices: world.choices(),
     }
 }
 
 /// What an object holds, in a few characters.
-fn shown(state: &State, value: &str) -> String {
-    match state {
-        State::Cell | State::Disk { .. } | State::Mutex { owner: None } => value.to_owned(),
-        State::Mutex { owner: Some(_) } => "held".to_owned(),
+fn shown(thing: &Thing) -> String {
+    let value = &thing.value;
+    match &thing.state {
+        State::Cell | State::Disk { .. } | State::Mutex { owner: None, .. } => thing.told(),
+        State::Mutex { owner: Some(_), .. } => "held".to_owned(),
         State::Condvar { asleep } => format!("{} asleep", asleep.len()),
         State::Semaphore { places } => places.to_string(),
         State::Buffer { closed: true, .. } => format!("{value} closed"),
-        State::Buffer { .. } => value.to_owned(),
+        State::Buffer { .. } => thing.told(),
     }
 }
 

@@ -227,7 +227,7 @@ impl<'a> Search<'a> {
     }
 
     fn findings(&self) -> Exploration {
-        let (schedules, broken) = self.count();
+        let (schedules, broken) = count(&self.nodes);
         Exploration {
             schedules,
             broken,
@@ -236,40 +236,6 @@ impl<'a> Search<'a> {
             complete: self.complete,
             shortest: self.shortest(),
         }
-    }
-
-    /// Paths from the start to an end, and those to a broken one; a deadlock is an end of its own, also where a wake-up that nobody
-    /// asked for may lead on. A thread's history only grows, so the graph has no circle.
-    fn count(&self) -> (u128, u128) {
-        let mut counts: Vec<Option<(u128, u128)>> = vec![None; self.nodes.len()];
-        let mut stack = vec![0];
-        while let Some(&node) = stack.last() {
-            if counts[node].is_some() {
-                stack.pop();
-                continue;
-            }
-            let missing = stack.len();
-            stack.extend(
-                self.nodes[node].next.iter().map(|&(_, to)| to).filter(|&to| counts[to].is_none()),
-            );
-            if stack.len() > missing {
-                continue;
-            }
-            stack.pop();
-            let own = self.nodes[node]
-                .end
-                .as_ref()
-                .map_or((0_u128, 0), |end| (1, u128::from(end.is_broken())));
-            let sum = self.nodes[node]
-                .next
-                .iter()
-                .filter_map(|&(_, to)| counts[to])
-                .fold(own, |sum, count| {
-                    (sum.0.saturating_add(count.0), sum.1.saturating_add(count.1))
-                });
-            counts[node] = Some(sum);
-        }
-        counts[0].unwrap_or_default()
     }
 
     /// Breadth first over the edges found: the first broken end is one of those nearest to the start.
@@ -297,5 +263,58 @@ impl<'a> Search<'a> {
             }
         }
         None
+    }
+}
+
+/// Paths from the start to an end, and those to a broken one; a deadlock is an end of its own, also where a wake-up that nobody
+/// asked for may lead on.
+///
+/// # Panics
+///
+/// If the states go round in a circle, which has endlessly many paths. What a thread has learnt only grows, so there is none but
+/// by a mistake of this crate's.
+fn count(nodes: &[Node]) -> (u128, u128) {
+    let mut counts: Vec<Option<(u128, u128)>> = vec![None; nodes.len()];
+    // Of whom all that follows is being counted.
+    let mut open = vec![false; nodes.len()];
+    let mut stack = vec![0];
+    while let Some(&node) = stack.last() {
+        if counts[node].is_some() {
+            stack.pop();
+            continue;
+        }
+        let next = nodes[node].next.iter().map(|&(_, to)| to);
+        if !std::mem::replace(&mut open[node], true) {
+            for to in next.filter(|&to| counts[to].is_none()) {
+                assert!(
+                    !open[to],
+                    "the program comes back to a state that it has left: its schedules cannot be counted"
+                );
+                stack.push(to);
+            }
+            continue;
+        }
+        stack.pop();
+        let end = nodes[node].end.as_ref();
+        let own = end.map_or((0_u128, 0), |end| (1, u128::from(end.is_broken())));
+        let add = |sum: (u128, u128), count: (u128, u128)| {
+            (sum.0.saturating_add(count.0), sum.1.saturating_add(count.1))
+        };
+        counts[node] = Some(next.filter_map(|to| counts[to]).fold(own, add));
+    }
+    counts[0].unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::Wake;
+
+    #[test]
+    #[should_panic(expected = "comes back to a state that it has left")]
+    fn a_circle_of_states_is_refused_and_not_counted_for_ever() {
+        let leads = |to| (Choice { thread: 0, wake: Wake::None }, to);
+        let node = |to| Node { from: None, next: vec![leads(to)], end: None, depth: 0 };
+        count(&[node(1), node(2), node(1)]);
     }
 }

@@ -1,6 +1,6 @@
 //! Cells: a plain one whose read and write are two steps, and an atomic one that can do both in one.
 
-use super::{Number, perform};
+use super::{Number, perform, without_steps};
 use crate::op::{Kind, Op};
 use crate::world::State;
 use std::fmt::Debug;
@@ -60,7 +60,7 @@ impl<T: Copy + Debug> Cell<T> {
             (before, *value)
         };
         let explored = |_| {
-            let (before, after) = update();
+            let (before, after) = without_steps(update);
             self.number.learns(&before);
             self.number.holds(&after);
             (before, after)
@@ -107,6 +107,10 @@ impl<T: Copy + Debug> Atomic<T> {
     }
 
     /// Replaces what it holds by what `change` makes of it, in one step, and returns what it held before.
+    ///
+    /// # Panics
+    ///
+    /// In an exploration, if `change` uses another of this crate's objects: that would be a step within a step.
     #[track_caller]
     pub fn update(&self, change: impl Fn(T) -> T) -> T {
         self.0.update(change)

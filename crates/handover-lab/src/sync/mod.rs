@@ -17,6 +17,7 @@ use crate::effect::{Effect, digest};
 use crate::here::{self, Run};
 use crate::op::{Kind, ObjectId, Op};
 use crate::world::{Answer, State};
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::panic::Location;
 
@@ -41,10 +42,32 @@ pub(crate) fn perform<R>(
     }
 }
 
+thread_local! {
+    /// The code of the program that runs now is part of a step.
+    static WITHIN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs code of the program that is part of a step, and so can ask for none.
+fn without_steps<R>(work: impl FnOnce() -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            WITHIN.set(false);
+        }
+    }
+    let _leave = Leave;
+    WITHIN.set(true);
+    work()
+}
+
 /// Asks for a step and waits until it is granted.
 #[track_caller]
 pub(crate) fn step(op: Op) -> Answer {
     let Some(world) = here::world() else { return Answer::Granted };
+    assert!(
+        !WITHIN.get(),
+        "what changes an atomic may take no step itself, as this {op:?}: do that before"
+    );
     if !world.borrow().abandoned {
         world.borrow_mut().does(Effect::Asks(op, Location::caller()));
         #[expect(

@@ -30,7 +30,8 @@ pub struct Guard<'a, T: Debug> {
 impl<T: Debug> Mutex<T> {
     /// A mutex around `value`, with this name in pictures.
     pub fn new(name: &str, value: T) -> Self {
-        let number = Number::new(Kind::Mutex, name, State::Mutex { owner: None }, &value);
+        let state = State::Mutex { owner: None, poisoned: false };
+        let number = Number::new(Kind::Mutex, name, state, &value);
         Self { number, value: std::sync::Mutex::new(value) }
     }
 
@@ -57,9 +58,12 @@ impl<T: Debug> Mutex<T> {
         self.value.is_poisoned()
     }
 
-    /// What was left half done is repaired.
+    /// What was left half done is repaired. As the question, it belongs to the step of whoever holds the mutex.
     pub fn clear_poison(&self) {
         self.value.clear_poison();
+        if let Some((id, world)) = self.number.get().zip(here::world()) {
+            world.borrow_mut().does(Effect::ClearsPoison(id));
+        }
     }
 }
 
@@ -83,9 +87,8 @@ impl<T: Debug> Drop for Guard<'_, T> {
             let mut world = world.borrow_mut();
             if !world.abandoned {
                 let poisoned = self.mutex.is_poisoned() || std::thread::panicking();
-                let mark = if poisoned { " poisoned" } else { "" };
-                let value = format!("{:?}{mark}", *held).into();
-                world.does(Effect::Unlocks(id, value, self.place));
+                let value = format!("{:?}", *held).into();
+                world.does(Effect::Unlocks(id, value, poisoned, self.place));
             }
         }
         drop(held);

@@ -72,7 +72,12 @@ fn what_is_done_in_one_step_is_not_lost() {
 
 #[test]
 fn counts_are_those_of_an_enumeration_of_every_schedule() {
-    let programs: [fn(); 11] = [
+    let programs: [fn(); 16] = [
+        programs::poisoned_asleep,
+        programs::cleared,
+        programs::learnt_before_the_rounds,
+        programs::rounds_in_rounds,
+        programs::yields_once,
         programs::lost_update,
         programs::atomic_update,
         programs::two_orders,
@@ -139,6 +144,35 @@ fn a_mutex_is_poisoned_by_a_panic_of_its_holder_until_somebody_clears_it() {
     let found = all(programs::poisoned);
     assert_eq!((found.schedules, found.broken), (3, 0));
     assert_eq!(handover_lab::record(programs::poisoned, LIMIT).end, Some(End::Well));
+}
+
+#[test]
+fn a_mutex_that_was_slept_with_is_still_poisoned_and_a_cleared_one_is_not() {
+    assert!(
+        matches!(how_it_breaks(programs::poisoned_asleep).1, End::Panicked { said, .. } if said.contains("books"))
+    );
+    let found = all(programs::cleared);
+    assert!(found.broken > 0 && found.broken < found.schedules, "{found:?}");
+}
+
+#[test]
+fn what_was_learnt_before_rounds_is_carried_into_them() {
+    assert!(all(programs::learnt_before_the_rounds).broken > 0);
+    assert!(all(programs::rounds_in_rounds).broken > 0);
+}
+
+#[test]
+fn a_change_that_takes_a_step_is_refused_in_a_sentence() {
+    let (_, end) = how_it_breaks(programs::steps_within_a_step);
+    assert!(
+        matches!(&end, End::Panicked { said, .. } if said.contains("may take no step")),
+        "{end:?}"
+    );
+}
+
+#[test]
+fn a_yield_may_return_at_once() {
+    assert_eq!(all(programs::yields_once).broken, 1);
 }
 
 #[test]

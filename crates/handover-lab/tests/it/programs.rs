@@ -104,6 +104,111 @@ pub(crate) fn poisoned() {
     assert!(!books.is_poisoned());
 }
 
+/// Panics with the mutex held, while another sleeps with it: whoever looks sees that it did, before the sleep and after it.
+pub(crate) fn poisoned_asleep() {
+    let place = Arc::new((Mutex::new("books", 0), Condvar::new("told")));
+    let (panics, sleeps, looks) = (Arc::clone(&place), Arc::clone(&place), place);
+    let clerk = thread::spawn("clerk", move || {
+        let work = AssertUnwindSafe(|| {
+            let _held = panics.0.lock();
+            resume_unwind(Box::new("halfway"));
+        });
+        assert!(catch_unwind(work).is_err());
+    });
+    let sleeper = thread::spawn("sleeper", move || drop(sleeps.1.wait(sleeps.0.lock())));
+    let auditor = thread::spawn("auditor", move || {
+        let held = looks.0.lock();
+        let poisoned = looks.0.is_poisoned();
+        drop(held);
+        assert!(!poisoned, "the books are poisoned");
+        looks.1.notify_all();
+    });
+    for thread in [clerk, sleeper, auditor] {
+        thread.join();
+    }
+}
+
+/// Clears the mark of a panic, before it is there or after.
+pub(crate) fn cleared() {
+    let place = Arc::new((Mutex::new("books", 0), Atomic::new("hour", 0)));
+    let (panics, clears) = (Arc::clone(&place), Arc::clone(&place));
+    let auditor = thread::spawn("auditor", move || {
+        clears.1.load();
+        clears.0.clear_poison();
+    });
+    let clerk = thread::spawn("clerk", move || {
+        let work = AssertUnwindSafe(|| {
+            let _held = panics.0.lock();
+            resume_unwind(Box::new("halfway"));
+        });
+        assert!(catch_unwind(work).is_err());
+    });
+    auditor.join();
+    clerk.join();
+    let held = place.0.lock();
+    assert!(!place.0.is_poisoned(), "still poisoned");
+    drop(held);
+}
+
+/// Writes in a loop of rounds what was learnt before it.
+pub(crate) fn learnt_before_the_rounds() {
+    let cells = Arc::new((Atomic::new("price", 0), Atomic::new("paid", 9)));
+    let other = Arc::clone(&cells);
+    let buyer = thread::spawn("buyer", move || {
+        let price = other.0.load();
+        for _ in thread::rounds(1) {
+            other.1.store(price);
+        }
+    });
+    cells.0.store(1);
+    cells.0.store(2);
+    buyer.join();
+    assert_ne!(cells.1.load(), 1, "paid the price of a moment");
+}
+
+/// Rounds in rounds, and after them the same again.
+pub(crate) fn rounds_in_rounds() {
+    fn visit(cell: &Atomic<u32>, number: u32) {
+        for round in thread::rounds(1) {
+            cell.store(number + round);
+        }
+    }
+    let cell = Arc::new(Atomic::new("cell", 9));
+    let other = Arc::clone(&cell);
+    let visitor = thread::spawn("visitor", move || {
+        for number in thread::rounds(2) {
+            visit(&other, number);
+        }
+        visit(&other, 5);
+        visit(&other, 5);
+    });
+    assert_ne!(cell.load(), 1, "seen in the second round");
+    visitor.join();
+    assert_eq!(cell.load(), 5);
+}
+
+/// Asks for the other cell in the middle of changing this one.
+pub(crate) fn steps_within_a_step() {
+    let cells = Arc::new((Atomic::new("one", 0), Atomic::new("other", 1)));
+    let other = Arc::clone(&cells);
+    let adder = thread::spawn("adder", move || other.0.update(|value| value + other.1.load()));
+    cells.0.load();
+    cells.0.load();
+    adder.join();
+}
+
+/// Yields once and writes; a yield may return at once, whatever others do.
+pub(crate) fn yields_once() {
+    let flag = Arc::new(Shared::new("flag", false));
+    let other = Arc::clone(&flag);
+    let writer = thread::spawn("writer", move || {
+        thread::yield_now();
+        other.write(true);
+    });
+    assert!(!flag.read(), "written before");
+    writer.join();
+}
+
 #[derive(Debug)]
 struct Monitor {
     items: Mutex<Vec<u32>>,
