@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Usage,
     /// The broker cannot be reached.
     Unavailable,
-    /// There is no such queue, job or result.
+    /// There is no such queue, job, result or history.
     NothingFound,
     /// The input is not what it should be (`EX_DATAERR` of sysexits.h).
     BadData,
@@ -30,7 +30,7 @@ Exit codes:
    1  failed
    2  wrong usage: change the command
    3  the broker is not available: try again later
-   4  nothing found: no such queue, job or result
+   4  nothing found: no such queue, job, result or history
   65  bad input data
   75  try again later: the queue is full, or a crawl was stopped before its end";
 

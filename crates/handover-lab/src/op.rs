@@ -1,6 +1,8 @@
 //! The vocabulary of a run: threads, objects, and what the one does with the other. What a run came to is in
 //! [`crate::trace`].
 
+use std::borrow::Cow;
+
 /// A thread of the program, numbered in the order of starting; 0 is the program's main function.
 pub type ThreadId = usize;
 /// An object of the program, numbered in the order of creation.
@@ -141,8 +143,10 @@ impl Op {
 
     /// What it says in a list of steps, as in "producer *locks* items".
     #[must_use]
-    pub fn verb(self) -> &'static str {
-        match self {
+    pub fn verb(self) -> Cow<'static, str> {
+        let verb = match self {
+            Self::WriteBlock { block, .. } => return format!("writes block {block} of").into(),
+            Self::ReadBlock { block, .. } => return format!("reads block {block} of").into(),
             Self::Read(_) => "reads",
             Self::Write(_) => "writes",
             Self::Update(_) => "updates",
@@ -158,14 +162,13 @@ impl Op {
             Self::Send(_) => "sends to",
             Self::Receive(_) => "receives from",
             Self::Close(_) => "closes",
-            Self::WriteBlock { .. } => "writes a block of",
-            Self::ReadBlock { .. } => "reads a block of",
             Self::Sync(_) => "syncs",
             Self::Cut(_) => "cuts the power of",
             Self::Pick { .. } => "chance picks",
             Self::Spawn(_) => "starts",
             Self::Join(_) => "joins",
             Self::Yield => "yields",
-        }
+        };
+        verb.into()
     }
 }

@@ -65,9 +65,14 @@ impl Level {
     }
 }
 
+/// The fuller the higher. The block that fills its line is a lane's, and says something else there.
+const BLOCKS: [char; 7] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇'];
+
+/// What the blocks say, for a legend.
+pub(super) const LEGEND: &str = "▂▄▇ how many it holds";
+
 /// A line of blocks, one for each column: the fuller the higher, and a sign of its own for more than there are places.
 pub(super) fn line(level: &Level, length: u64, columns: u64) -> String {
-    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let full = level.capacity.unwrap_or_else(|| level.top()).max(1);
     let block = |column: u64| {
         let (from, to) = text::column(column, length, columns);
@@ -75,12 +80,9 @@ pub(super) fn line(level: &Level, length: u64, columns: u64) -> String {
             None | Some(0) => ' ',
             Some(count) if count > full => '▲',
             Some(count) => {
-                let eighth = count.saturating_mul(8).div_ceil(full).clamp(1, 8);
-                usize::try_from(eighth - 1)
-                    .ok()
-                    .and_then(|at| BLOCKS.get(at))
-                    .copied()
-                    .unwrap_or('█')
+                let high = count.saturating_mul(BLOCKS.len() as u64).div_ceil(full);
+                let at = usize::try_from(high).unwrap_or(BLOCKS.len()).clamp(1, BLOCKS.len()) - 1;
+                BLOCKS[at]
             }
         }
     };
@@ -183,8 +185,8 @@ mod tests {
             capacity: Some(8),
             ..Level::default()
         };
-        assert_eq!(line(&level, 8, 4), " █▁▲");
+        assert_eq!(line(&level, 8, 4), " ▇▁▲");
         assert_eq!(told(&level), "mail: at most 9, capacity 8; ▲ more than that");
-        assert_eq!(line(&Level { capacity: None, ..level }, 8, 8), "  █▁▁▁█▄");
+        assert_eq!(line(&Level { capacity: None, ..level }, 8, 8), "  ▇▁▁▁▇▄");
     }
 }

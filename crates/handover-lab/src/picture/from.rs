@@ -1,6 +1,6 @@
 //! From a run to a picture of it.
 
-use super::{Arrow, Lane, Level, Mark, Picture, Segment, State, chart, waits};
+use super::{Arrow, Lane, Level, Mark, Picture, Segment, State, Wait, chart, waits};
 use crate::explore::{self, Moment, Replay};
 use crate::op::{Kind, ObjectId, Op, ThreadId};
 use crate::trace::{End, Span, Trace, Unit};
@@ -18,7 +18,7 @@ pub fn of_replay(title: &str, replay: &Replay) -> Picture {
         arrows: arrows(trace),
         levels: levels(trace, &replay.moments),
         waits: waits::of(trace, replay.moments.last()),
-        circle: circle(trace, replay.moments.last()),
+        circle: circle(trace),
         verdict: verdict(trace, replay.moments.last()),
         ..Picture::default()
     };
@@ -53,7 +53,6 @@ pub fn of_trace(title: &str, trace: &Trace) -> Picture {
         length,
         lanes: lanes(trace),
         arrows: arrows(trace),
-        circle: circle(trace, None),
         verdict: verdict(trace, None),
         ..Picture::default()
     };
@@ -85,16 +84,22 @@ fn told(trace: &Trace, span: &Span) -> String {
     };
     let verb = span.op.verb();
     let seen = match span.op {
-        Op::WriteBlock { block, .. } => return format!("writes block {block} of {whom}"),
-        Op::ReadBlock { block, .. } => return format!("reads block {block} of {whom}"),
         Op::Pick { what, .. } if span.value.is_empty() => what.to_owned(),
-        Op::Pick { what, of } => format!("{what}: {} of 0..{of}", span.value),
+        Op::Pick { what, of } => format!("{what}: {} (of {})", span.value, numbers(of)),
         Op::Read(_) | Op::Write(_) | Op::Update(_) if !span.value.is_empty() => {
             format!(": {}", span.value)
         }
         _ => String::new(),
     };
     format!("{verb} {whom}{seen}").trim_end().to_owned()
+}
+
+/// The numbers below this one, as chance has them to pick from.
+fn numbers(of: u32) -> String {
+    match of {
+        2..=4 => (0..of).map(|number| number.to_string()).collect::<Vec<_>>().join(", "),
+        of => format!("0 to {}", of.saturating_sub(1)),
+    }
 }
 
 pub(super) fn name(trace: &Trace, id: ObjectId) -> String {
@@ -163,6 +168,35 @@ fn change(held: &mut Vec<ObjectId>, op: Op) {
     }
 }
 
+/// Nanoseconds from which on an operation of a real thread is drawn as a wait. In an unoptimized build one that nobody hinders has
+/// been seen to take 13 µs, its first call the longest; one that sleeps in the system takes 30 and more.
+const WAIT_MIN: u64 = 20_000;
+
+/// Whether a real thread waited in this operation. The system does not say, so it is told by the time; and of a mutex by whether
+/// another thread gave it back in between.
+fn waited(trace: &Trace, span: &Span) -> bool {
+    let gives = |other: &Span, mutex: ObjectId| match other.op {
+        Op::Unlock(given) => given == mutex,
+        Op::Wait { mutex: given, .. } => given == mutex,
+        _ => false,
+    };
+    match span.op {
+        Op::Lock(_) | Op::Acquire(_) | Op::Send(_) | Op::Receive(_) | Op::Join(_) => {}
+        Op::Relock { .. } => return true,
+        _ => return false,
+    }
+    let Some(took) = span.took else { return true };
+    if took - span.asked >= WAIT_MIN {
+        return true;
+    }
+    let Op::Lock(mutex) = span.op else { return false };
+    // They are in the order in which they took place.
+    let begin = trace.spans.partition_point(|other| other.took.is_some_and(|at| at <= span.asked));
+    let during = trace.spans.iter().skip(begin);
+    let during = during.take_while(|other| other.took.is_some_and(|at| at <= took));
+    during.filter(|other| other.thread != span.thread).any(|other| gives(other, mutex))
+}
+
 fn stretches(trace: &Trace, thread: ThreadId, length: u64) -> Vec<Segment> {
     let mut segments = Vec::new();
     let mut held = Vec::new();
@@ -173,21 +207,24 @@ fn stretches(trace: &Trace, thread: ThreadId, length: u64) -> Vec<Segment> {
         .find(begins)
         .and_then(|span| span.took)
         .map_or(0, |took| time(trace, took));
-    for span in trace.spans.iter().filter(|span| span.thread == thread) {
+    let runs = |from: u64, to: u64, held: &[ObjectId]| {
         let state = if held.is_empty() { State::Running } else { State::Holding };
+        Segment { from, to, state, about: names(trace, held), holds: String::new() }
+    };
+    for span in trace.spans.iter().filter(|span| span.thread == thread) {
         let asked = time(trace, span.asked).max(at);
-        let (about, holds) = (names(trace, &held), String::new());
-        push(&mut segments, Segment { from: at, to: asked, state, about, holds });
+        push(&mut segments, runs(at, asked, &held));
         let took = span.took.map_or(length, |took| time(trace, took)).max(asked);
-        let asleep = matches!(span.op, Op::Relock { .. });
-        let state = if asleep { State::Asleep } else { State::Waiting };
-        let about = if asleep {
-            span.op.object().map(|id| name(trace, id)).unwrap_or_default()
+        if waited(trace, span) {
+            let (state, about) = match span.op {
+                Op::Relock { condvar, .. } => (State::Asleep, name(trace, condvar)),
+                op => (State::Waiting, wanted(trace, op)),
+            };
+            let holds = names(trace, &held);
+            push(&mut segments, Segment { from: asked, to: took, state, about, holds });
         } else {
-            wanted(trace, span.op)
-        };
-        let holds = names(trace, &held);
-        push(&mut segments, Segment { from: asked, to: took, state, about, holds });
+            push(&mut segments, runs(asked, took, &held));
+        }
         if span.took.is_some() {
             change(&mut held, span.op);
         }
@@ -248,16 +285,20 @@ fn verdict(trace: &Trace, last: Option<&Moment>) -> String {
             said.lines().map(str::trim).collect::<Vec<_>>().join(", ")
         ),
         Some(End::Deadlock { circle, lost_wakeups }) => {
-            match (circle.is_empty(), lost_wakeups.is_empty()) {
-                (false, _) => {
-                    format!("a deadlock: {} wait for each other", list(circle.iter().map(thread)))
+            match (circle.as_slice(), lost_wakeups.as_slice()) {
+                ([one], _) => {
+                    format!("a deadlock: {} waits for what it holds itself", thread(one))
                 }
-                (true, false) => format!(
-                    "a lost wake-up: {} was notified when nobody slept",
-                    names(trace, lost_wakeups)
-                ),
-                (true, true) => {
-                    format!("a deadlock: nobody can go on{}", stuck(trace, last))
+                ([one, other], _) => {
+                    format!("a deadlock: {} and {} wait for each other", thread(one), thread(other))
+                }
+                ([all @ .., end], _) if !all.is_empty() => {
+                    let all = all.iter().map(thread).collect::<Vec<_>>().join(", ");
+                    format!("a deadlock: {all} and {} wait for one another", thread(end))
+                }
+                (_, []) => format!("a deadlock: nobody can go on{}", stuck(trace, last)),
+                (_, lost) => {
+                    format!("a lost wake-up: {} was notified when nobody slept", names(trace, lost))
                 }
             }
         }
@@ -270,31 +311,18 @@ fn verdict(trace: &Trace, last: Option<&Moment>) -> String {
 
 /// Who waits for what, those apart who only wait for another thread's end.
 fn stuck(trace: &Trace, last: Option<&Moment>) -> String {
-    let lanes = last.map(|last| last.lanes.iter()).into_iter().flatten();
-    let waits = lanes.zip(&trace.threads).filter_map(|(lane, thread)| match *lane {
-        explore::Lane::Waits(Op::Join(_)) => None,
-        explore::Lane::Waits(op) => Some(format!("{thread} waits for {}", wanted(trace, op))),
-        explore::Lane::Asleep(id) => Some(format!("{thread} sleeps on {}", name(trace, id))),
-        _ => None,
-    });
-    let waits = waits.collect::<Vec<_>>().join(", ");
-    if waits.is_empty() { waits } else { format!("; {waits}") }
-}
-
-fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.collect::<Vec<_>>().join(" and ")
-}
-
-/// The circle of a deadlock: each lane with what it waits for, which the next one holds.
-fn circle(trace: &Trace, last: Option<&Moment>) -> Vec<(usize, String)> {
-    let Some(End::Deadlock { circle, .. }) = &trace.end else { return Vec::new() };
-    let about = |&id: &usize| {
-        let lane = last.and_then(|moment| moment.lanes.get(id));
-        let text = match lane {
-            Some(&explore::Lane::Waits(op)) => wanted(trace, op),
-            _ => String::new(),
-        };
-        (id, text)
+    let joins = |wait: &Wait| {
+        let stands = last.and_then(|last| last.lanes.get(wait.lane));
+        matches!(stands, Some(explore::Lane::Waits(Op::Join(_))))
     };
-    circle.iter().map(about).collect()
+    let told = |wait: Wait| Some(format!("; {} {}", trace.threads.get(wait.lane)?, wait.says));
+    waits::of(trace, last).into_iter().filter(|wait| !joins(wait)).filter_map(told).collect()
+}
+
+/// The lanes in the circle of a deadlock.
+fn circle(trace: &Trace) -> Vec<usize> {
+    match &trace.end {
+        Some(End::Deadlock { circle, .. }) => circle.clone(),
+        _ => Vec::new(),
+    }
 }

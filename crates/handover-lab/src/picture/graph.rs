@@ -24,12 +24,12 @@ struct Point {
 
 /// Draws it from `top` down. How far down it goes.
 pub(super) fn svg(text: &mut String, picture: &Picture, top: u64) -> u64 {
-    let ring: Vec<usize> = picture.circle.iter().map(|(lane, _)| *lane).collect();
+    let ring = &picture.circle;
     let outside: Vec<&Wait> =
         picture.waits.iter().filter(|wait| !ring.contains(&wait.lane)).collect();
     let high = match ring.len() as u64 {
         0 => 0,
-        2 => 25,
+        1 | 2 => 25,
         many => 60 + many * 10,
     };
     let rows = outside.len() as u64 * ROW;
@@ -43,12 +43,20 @@ pub(super) fn svg(text: &mut String, picture: &Picture, top: u64) -> u64 {
     };
     let _ = writeln!(text, r#"<text class="ink" x="12" y="{}">{said}</text>"#, top + 12);
     let left = if outside.is_empty() { 0.0 } else { 190.0 };
-    let spread = if ring.len() == 2 { 120.0 } else { radius * 1.7 };
+    let spread = match ring.len() {
+        1 => 0.0,
+        2 => 120.0,
+        _ => radius * 1.7,
+    };
     let centre = Point { x: left + spread + WIDE + 20.0, y: top_y + height as f64 / 2.0 };
     let places: Vec<Point> =
         (0..ring.len()).map(|number| on_ring(number, ring.len(), centre, spread, radius)).collect();
-    for (number, (_, about)) in picture.circle.iter().enumerate() {
+    if let ([lane], [place]) = (ring.as_slice(), places.as_slice()) {
+        looped(text, *place, picture.wait(*lane).map_or("", |wait| wait.about.as_str()));
+    }
+    for (number, lane) in ring.iter().enumerate().filter(|_| ring.len() > 1) {
         let next = places[(number + 1) % places.len()];
+        let about = picture.wait(*lane).map_or("", |wait| wait.about.as_str());
         bent(text, places[number], next, about);
     }
     for (lane, place) in ring.iter().zip(&places) {
@@ -75,9 +83,13 @@ fn name(picture: &Picture, lane: usize) -> &str {
     picture.lanes.get(lane).map_or("?", |lane| lane.name.as_str())
 }
 
-/// Two stand side by side; more on a circle, the first at the top, then clockwise.
+/// One stands alone, below its arrow; two stand side by side; more on a circle, the first at the top, then clockwise.
 fn on_ring(number: usize, of: usize, centre: Point, wide: f64, high: f64) -> Point {
-    let begin = if of == 2 { PI } else { -PI / 2.0 };
+    let begin = match of {
+        1 => PI / 2.0,
+        2 => PI,
+        _ => -PI / 2.0,
+    };
     let angle = begin + 2.0 * PI * number as f64 / of as f64;
     Point { x: centre.x + wide * angle.cos(), y: centre.y + high * angle.sin() }
 }
@@ -129,6 +141,19 @@ fn bent(text: &mut String, from: Point, to: Point, label: &str) {
         middle.x + out.x * 40.0,
         middle.y + out.y * 40.0 + below,
         escape(&short(label, 24))
+    );
+}
+
+/// The arrow of a circle of one: over its node and back to it.
+fn looped(text: &mut String, node: Point, label: &str) {
+    let (from, to, y) = (node.x - 20.0, node.x + 20.0, node.y - HIGH);
+    let _ = writeln!(
+        text,
+        r#"<path class="ring" marker-end="url(#ring-tip)" d="M{from:.1} {y:.1}C{from:.1} {high:.1} {to:.1} {high:.1} {to:.1} {y:.1}"/><text class="ink" x="{:.1}" y="{:.1}">{}</text>"#,
+        to + 6.0,
+        y - 24.0,
+        escape(&short(label, 24)),
+        high = y - 56.0,
     );
 }
 

@@ -40,8 +40,9 @@ pub use from::{of_replay, of_trace};
 /// assert_eq!(text::lanes(&picture, false), "\
 /// ann  ████████
 /// bob      ████████████
-/// mail ▄▄▄▄████▄▄▄▄▄▄▄▄
-/// █ has a job   0 to 3 µs  mail: at most 2, capacity 2
+/// mail ▄▄▄▄▇▇▇▇▄▄▄▄▄▄▄▄
+/// █ has a job   0 to 3 µs
+/// ▂▄▇ how many it holds  mail: at most 2, capacity 2
 ///    => two jobs, two owners
 /// ");
 /// ```
@@ -65,8 +66,8 @@ pub struct Picture {
     pub levels: Vec<Level>,
     /// Who waits at a deadlock, and for what: a graph.
     pub waits: Vec<Wait>,
-    /// Of those the circle, where there is one: each for the next and the last for the first, lanes by number, and for what.
-    pub circle: Vec<(usize, String)>,
+    /// Of those the circle, where there is one: each for the next and the last for the first, lanes by number.
+    pub circle: Vec<usize>,
     /// Below it: how it ended.
     pub verdict: String,
     /// Below the verdict, a line each.
@@ -174,6 +175,8 @@ pub struct Wait {
     pub about: String,
     /// The lane that has it, or that it waits for itself; `None` where nobody has it.
     pub on: Option<usize>,
+    /// The same as words behind its name: "waits for items, which ann holds".
+    pub says: String,
 }
 
 impl State {
@@ -187,7 +190,7 @@ impl Subject {
     #[must_use]
     pub fn word(self, state: State, holding: bool) -> &'static str {
         match (self, state, holding) {
-            (Self::Threads, State::Running, _) => "running",
+            (Self::Threads, State::Running, _) => "able to run",
             (Self::Threads, State::Holding, _) => "holding a lock",
             (Self::Threads, State::Waiting, true) => "waiting, holding a lock",
             (Self::Threads, State::Asleep, true) => "asleep, holding a lock",
@@ -219,6 +222,21 @@ impl Segment {
 }
 
 impl Picture {
+    /// For what this lane waits at a deadlock.
+    #[must_use]
+    pub fn wait(&self, lane: usize) -> Option<&Wait> {
+        self.waits.iter().find(|wait| wait.lane == lane)
+    }
+
+    /// The circle of a deadlock, a sentence for each in it: "ann waits for items, which bob holds".
+    #[must_use]
+    pub fn circle_told(&self) -> Vec<String> {
+        let told = |&lane: &usize| {
+            Some(format!("{} {}", self.lanes.get(lane)?.name, self.wait(lane)?.says))
+        };
+        self.circle.iter().filter_map(told).collect()
+    }
+
     /// What occurs in it, in the order of a legend: a state, and whether something is held beside it.
     #[must_use]
     pub fn legend(&self) -> Vec<(State, bool)> {

@@ -284,9 +284,8 @@ impl Sheet {
                 r#"<text class="ink" x="12" y="{y}" font-weight="{weight}">{words}</text>"#
             );
         };
-        for (lane, about) in &picture.circle {
-            let name = picture.lanes.get(*lane).map_or("", |lane| lane.name.as_str());
-            line(text, &format!("{name} waits for {about}, which the next one holds"), "normal");
+        for words in picture.circle_told() {
+            line(text, &words, "normal");
         }
         for words in wrap(&picture.verdict, sentence) {
             line(text, &words, "bold");

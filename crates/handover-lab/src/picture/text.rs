@@ -11,7 +11,7 @@ const NAME_MAX: usize = 14;
 /// Each moment in which something was done, a line: who did what, and what was held then. With `colour`, by terminal codes.
 #[must_use]
 pub fn steps(picture: &Picture, colour: bool) -> String {
-    let lanes: Vec<&Lane> = picture.lanes.iter().filter(|lane| !lane.marks.is_empty()).collect();
+    let lanes = &picture.lanes;
     let columns = lanes.len() + picture.levels.len();
     let width = ((COLUMNS - 5) / columns.max(1)).clamp(8, 24);
     let mut text = String::new();
@@ -25,7 +25,7 @@ pub fn steps(picture: &Picture, colour: bool) -> String {
                 lane.marks.iter().filter(|mark| mark.at == at).map(|mark| mark.text.as_str());
             marks.collect::<Vec<_>>().join(", ")
         };
-        let told: Vec<String> = lanes.iter().map(|lane| done(lane)).collect();
+        let told: Vec<String> = lanes.iter().map(done).collect();
         if told.iter().all(String::is_empty) {
             continue;
         }
@@ -33,19 +33,43 @@ pub fn steps(picture: &Picture, colour: bool) -> String {
         let values = picture.levels.iter().map(|level| {
             level.changes.iter().rev().find(|(from, _)| *from <= at).map_or("", |(_, value)| value)
         });
-        let values: Vec<String> = values.map(|value| cell(value, width)).collect();
-        for line in 0..lines.iter().map(Vec::len).max().unwrap_or(1) {
-            let acts = lines.iter().zip(&lanes).map(|(lines, lane)| {
+        let values: Vec<Vec<String>> = values.map(|value| held(value, width - 1)).collect();
+        for line in 0..lines.iter().chain(&values).map(Vec::len).max().unwrap_or(1) {
+            let acts = lines.iter().zip(lanes).map(|(lines, lane)| {
                 let padded = cell(lines.get(line).map_or("", String::as_str), width);
                 paint(&padded, state_in(lane, at, at + 1).map(|(state, _)| state), colour)
             });
             let number = if line == 0 { at.to_string() } else { String::new() };
-            let values = values.iter().filter(|_| line == 0).cloned();
+            let values =
+                values.iter().map(|lines| cell(lines.get(line).map_or("", String::as_str), width));
             row(&mut text, &number, acts.chain(values));
         }
     }
+    ends(&mut text, picture, width);
     close(&mut text, picture);
     text
+}
+
+/// What something holds, in at most two lines.
+fn held(value: &str, width: usize) -> Vec<String> {
+    let mut lines = wrap(value, width);
+    if lines.len() > 2 {
+        lines.truncate(2);
+        lines[1] = format!("{}…", lines[1].chars().take(width - 1).collect::<String>());
+    }
+    lines
+}
+
+/// A last line of the table, after a deadlock: who waits for what.
+fn ends(text: &mut String, picture: &Picture, width: usize) {
+    let says = |lane| picture.wait(lane).map_or("", |wait| wait.says.as_str());
+    let lines: Vec<Vec<String>> =
+        (0..picture.lanes.len()).map(|lane| wrap(says(lane), width - 1)).collect();
+    for line in 0..lines.iter().map(Vec::len).max().unwrap_or(0) {
+        let cells =
+            lines.iter().map(|lines| cell(lines.get(line).map_or("", String::as_str), width));
+        row(text, if line == 0 { "end" } else { "" }, cells);
+    }
 }
 
 /// The lanes as bars, the whole run in one line each, and what was held below them.
@@ -127,9 +151,19 @@ fn legend(text: &mut String, picture: &Picture, seen: &[&str]) {
     }
     let (one, unit) = time::shown(picture.unit, picture.length);
     let end = picture.begin + picture.length.max(1) - 1;
-    words.push(format!(" {} to {} {unit}", picture.begin / one, end / one));
+    let axis = format!("{} to {}", picture.begin / one, end / one);
+    let steps = picture.unit == "step";
+    words.push(if steps { format!(" steps {axis}") } else { format!(" {axis} {unit}") });
+    fill(text, &words);
     let charts = picture.levels.iter().filter(|level| !level.counts.is_empty()).map(chart::told);
-    words.extend(charts.filter(|_| picture.subject == Subject::Jobs));
+    let charts: Vec<String> = charts.collect();
+    if !charts.is_empty() {
+        fill(text, &[vec![chart::LEGEND.to_owned()], charts].concat());
+    }
+}
+
+/// Words beside one another, in as many lines as they need.
+fn fill(text: &mut String, words: &[String]) {
     let mut line = String::new();
     for word in words {
         if !line.is_empty() && line.chars().count() + 2 + word.chars().count() > COLUMNS {
@@ -137,17 +171,14 @@ fn legend(text: &mut String, picture: &Picture, seen: &[&str]) {
             line.clear();
         }
         let gap = if line.is_empty() { "" } else { "  " };
-        let _ = write!(line, "{gap}{}", if gap.is_empty() { word.trim_start() } else { &word });
+        let _ = write!(line, "{gap}{}", if gap.is_empty() { word.trim_start() } else { word });
     }
     let _ = writeln!(text, "{line}");
 }
 
 fn close(text: &mut String, picture: &Picture) {
-    for (lane, about) in &picture.circle {
-        if let Some(lane) = picture.lanes.get(*lane) {
-            let _ =
-                writeln!(text, "      {} waits for {about}, which the next one holds", lane.name);
-        }
+    for words in picture.circle_told() {
+        let _ = writeln!(text, "      {words}");
     }
     let lines = wrap(&picture.verdict, COLUMNS - 10);
     for (number, line) in lines.iter().enumerate() {

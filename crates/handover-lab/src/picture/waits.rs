@@ -25,11 +25,23 @@ pub(super) fn of(trace: &Trace, last: Option<&Moment>) -> Vec<Wait> {
                 Op::Join(_) => "its end".to_owned(),
                 op => wanted(trace, op),
             };
-            Some(Wait { lane, about, on })
+            let says = match (op, on) {
+                (Op::Join(_), _) => format!("waits for the end of {}", wanted(trace, op)),
+                (_, Some(holder)) if holder == lane => {
+                    format!("waits for {about}, which it holds itself")
+                }
+                (_, Some(holder)) => {
+                    let holder = trace.threads.get(holder).map_or("?", String::as_str);
+                    format!("waits for {about}, which {holder} holds")
+                }
+                (_, None) => format!("waits for {about}"),
+            };
+            Some(Wait { lane, about, on, says })
         }
         explore::Lane::Asleep(condvar) => {
             let about = format!("a notification of {}", name(trace, condvar));
-            Some(Wait { lane, about, on: None })
+            let says = format!("sleeps on {}", name(trace, condvar));
+            Some(Wait { lane, about, on: None, says })
         }
         _ => None,
     };

@@ -2,8 +2,12 @@
 
 use crate::programs;
 use handover_lab::picture::{self, State, chrome, svg, text};
-use handover_lab::sync::{Atomic, Mutex};
-use handover_lab::{Bounds, explore, record, replay};
+use handover_lab::sync::{Atomic, Buffer, Disk, Mutex, Shared};
+use handover_lab::{
+    Bounds, End, Kind, Op, Span, Trace, Unit, chance, explore, record, replay, thread,
+};
+use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn broken(title: &str, program: fn()) -> picture::Picture {
@@ -61,9 +65,10 @@ fn lanes_are_bars_of_what_each_thread_is_doing() {
 main ············
 a    ────████▒▒▒▒
 b    ────────▒▒▒▒
-─ running  █ holding a lock  · waiting  ▒ waiting, holding a lock   0 to 2 step
-      a waits for right, which the next one holds
-      b waits for left, which the next one holds
+─ able to run  █ holding a lock  · waiting  ▒ waiting, holding a lock
+steps 0 to 2
+      a waits for right, which b holds
+      b waits for left, which a holds
    => a deadlock: a and b wait for each other
 ";
     assert_eq!(text::lanes(&picture, false), bars);
@@ -72,8 +77,86 @@ b    ────────▒▒▒▒
 #[test]
 fn a_deadlock_without_a_circle_says_who_waits_for_what() {
     let picture = broken("Swapped", || programs::semaphores(true));
-    let verdict = "a deadlock: nobody can go on; producer waits for room, consumer waits for items";
+    let verdict = "a deadlock: nobody can go on; producer waits for room; consumer waits for items, which producer holds";
     assert_eq!(picture.verdict, verdict);
+}
+
+#[test]
+fn who_waits_at_the_end_and_did_nothing_has_a_column_too() {
+    let picture = broken("Nothing comes", || {
+        let mail = Arc::new(Buffer::<u32>::new("mail", 1));
+        thread::spawn("bob", move || mail.receive()).join();
+    });
+    let table = "\
+step main                    bob                     mail
+   0 starts bob                                      []
+ end waits for the end of    waits for a value in
+     bob                     mail
+   => a deadlock: nobody can go on; bob waits for a value in mail
+";
+    assert_eq!(text::steps(&picture, false), table);
+}
+
+#[test]
+fn a_circle_of_one_waits_for_what_it_holds_itself() {
+    let picture = broken("Twice", || {
+        let cash = Mutex::new("cash", ());
+        let _once = cash.lock();
+        let _twice = cash.lock();
+    });
+    assert_eq!(picture.verdict, "a deadlock: main waits for what it holds itself");
+    assert_eq!(picture.circle_told(), ["main waits for cash, which it holds itself"]);
+    let graph = svg::svg(&picture);
+    well_formed(&graph);
+    assert_eq!(graph.matches(r#"marker-end="url(#ring-tip)""#).count(), 1, "{graph}");
+}
+
+#[test]
+fn a_circle_says_who_holds_what_and_whose_end_is_waited_for() {
+    let picture = broken("Joined under a lock", || {
+        let cash = Arc::new(Mutex::new("cash", ()));
+        let held = cash.lock();
+        let other = Arc::clone(&cash);
+        let saver = thread::spawn("saver", move || drop(other.lock()));
+        saver.join();
+        drop(held);
+    });
+    assert_eq!(
+        picture.circle_told(),
+        ["main waits for the end of saver", "saver waits for cash, which main holds"]
+    );
+    let three = broken("Three", || {
+        let forks = ["a", "b", "c"].map(|name| Arc::new(Mutex::new(name, ())));
+        let at_table = [0, 1, 2].map(|seat| {
+            let (left, right) = (Arc::clone(&forks[seat]), Arc::clone(&forks[(seat + 1) % 3]));
+            thread::spawn(["ann", "bob", "eve"][seat], move || {
+                let _left = left.lock();
+                drop(right.lock());
+            })
+        });
+        at_table.into_iter().for_each(thread::JoinHandle::join);
+    });
+    assert_eq!(three.verdict, "a deadlock: ann, bob and eve wait for one another");
+}
+
+#[test]
+fn what_chance_picks_is_told_with_what_there_was_to_pick_from() {
+    let picture = broken("Crash", || assert_eq!(chance::pick("crash", 2), 0));
+    assert_eq!(picture.lanes[0].marks[0].text, "chance picks crash: 1 (of 0, 1)");
+}
+
+#[test]
+fn what_a_narrow_column_cannot_hold_goes_on_in_a_second_line() {
+    let picture = broken("Poisoned", || {
+        let threads =
+            ["one", "two", "three", "four", "five"].map(|name| thread::spawn(name, || ()));
+        threads.into_iter().for_each(thread::JoinHandle::join);
+        let job = Mutex::new("job", "bob's");
+        let _held = job.lock();
+        panic!("with the mutex in its hand");
+    });
+    let table = text::steps(&picture, false);
+    assert!(table.contains("\"bob's\"\n") && table.contains("poisoned\n"), "{table}");
 }
 
 #[test]
@@ -159,6 +242,60 @@ fn real_threads_are_drawn_with_their_waits() {
 }
 
 #[test]
+fn a_real_thread_that_nobody_hinders_is_not_drawn_as_waiting() {
+    let alone = || {
+        let (cell, disk) = (Shared::new("cell", 0), Disk::new("disk", 1, 0));
+        for _ in 0..100 {
+            cell.write(cell.read() + 1);
+            disk.write(0, 1);
+            disk.sync();
+        }
+    };
+    let trace = record(alone, Duration::from_secs(60));
+    let picture = picture::of_trace("Alone", &trace);
+    assert!(picture.lanes[0].segments.iter().all(|segment| segment.state == State::Running));
+}
+
+#[test]
+fn a_real_thread_that_takes_a_mutex_waited_if_another_gave_it_back_meanwhile() {
+    let span = |thread, op, asked, took| Span {
+        thread,
+        op,
+        asked,
+        took: Some(took),
+        wakes: Vec::new(),
+        value: String::new(),
+        place: Location::caller(),
+    };
+    let trace = |asked| Trace {
+        unit: Unit::Nanos,
+        threads: vec!["ann".to_owned(), "bob".to_owned()],
+        objects: vec![(Kind::Mutex, "cash".to_owned())],
+        spans: vec![
+            span(0, Op::Lock(0), 0, 1_000),
+            span(0, Op::Unlock(0), 6_000, 6_000),
+            span(1, Op::Lock(0), asked, 8_000),
+        ],
+        end: Some(End::Well),
+        dropped: 0,
+    };
+    let bob = |asked| picture::of_trace("By hand", &trace(asked)).lanes.remove(1).segments;
+    let waits = |asked| bob(asked).iter().any(|segment| segment.state == State::Waiting);
+    assert!(waits(3_000), "ann had it");
+    assert!(!waits(7_000), "nobody had it");
+}
+
+#[test]
+fn a_real_thread_that_never_gets_on_is_drawn_as_waiting() {
+    let forever = || {
+        Buffer::<u32>::new("mail", 1).receive();
+    };
+    let trace = record(forever, Duration::from_millis(20));
+    let picture = picture::of_trace("Forever", &trace);
+    assert_eq!(picture.lanes[0].segments.last().map(|last| last.state), Some(State::Waiting));
+}
+
+#[test]
 fn who_waits_holding_a_lock_is_drawn_as_both() {
     let picture = broken("Two orders", programs::two_orders);
     let last = picture.lanes[1].segments.last().unwrap();
@@ -196,7 +333,9 @@ fn a_list_is_drawn_as_steps_below_the_lanes() {
     let picture = broken("Swapped", || programs::semaphores(true));
     let items = picture.levels.iter().find(|level| level.name == "items").unwrap();
     assert_eq!(items.counts, [(0, 0), (2, 1)], "and who holds the lock changes nothing");
-    assert!(text::lanes(&picture, false).contains("items            ████████████████\n"));
+    let bars = text::lanes(&picture, false);
+    assert!(bars.contains("items            ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇\n"), "{bars}");
+    assert!(bars.contains("\n▂▄▇ how many it holds  items: at most 1\n"), "{bars}");
     assert!(svg::svg(&picture).contains(r#"class="steps""#));
 }
 
@@ -249,9 +388,9 @@ fn jobs_are_told_apart_and_a_broken_promise_is_marked() {
     let bars = "\
 one  ████████▐███████
 two          !!!!
-mail ████████▄▄▄▄▲▲▲▲
-█ has a job  ! a promise broken   0 to 3 step
-mail: at most 3, capacity 2; ▲ more than that
+mail ▇▇▇▇▇▇▇▇▄▄▄▄▲▲▲▲
+█ has a job  ! a promise broken   steps 0 to 3
+▂▄▇ how many it holds  mail: at most 3, capacity 2; ▲ more than that
    => 1 promise broken
       P3 overlap: …
 ";

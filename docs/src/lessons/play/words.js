@@ -41,7 +41,7 @@
 
   /** The word of the legend for it. */
   page.LOOKS = {
-    running: "running",
+    running: "able to run",
     holding: "holding a lock",
     waiting: "waiting",
     asleep: "asleep",

@@ -108,12 +108,9 @@ impl Chapter {
             self.block(&table(picture));
         }
         if looked.found.shortest.is_some() {
-            let waits = picture.circle.iter().filter_map(|(lane, about)| {
-                let lane = picture.lanes.get(*lane)?;
-                Some(format!("; {} waits for {about}, which the next one holds", lane.name))
-            });
-            let verdict = picture.verdict.trim_end_matches('.');
-            let ends = format!("How it ends: {verdict}{}.", waits.collect::<String>());
+            let verdict = picture.verdict.trim_end_matches('.').to_owned();
+            let ends = [vec![verdict], picture.circle_told()].concat().join("; ");
+            let ends = format!("How it ends: {ends}.");
             self.block(&prose(&ends));
         }
         if picture.length > 1 {
@@ -179,7 +176,7 @@ impl Chapter {
 
 /// The steps of a picture as a table: who did what, and what was held then.
 fn table(picture: &Picture) -> String {
-    let lanes: Vec<_> = picture.lanes.iter().filter(|lane| !lane.marks.is_empty()).collect();
+    let lanes = &picture.lanes;
     let names = lanes.iter().map(|lane| prose(&lane.name));
     let names = names.chain(picture.levels.iter().map(|level| prose(&level.name)));
     let mut rows = vec![row(std::iter::once(prose(picture.unit)).chain(names))];
@@ -200,6 +197,12 @@ fn table(picture: &Picture) -> String {
             last.map_or_else(String::new, |(_, value)| prose(value))
         });
         rows.push(row(std::iter::once(at.to_string()).chain(done).chain(values)));
+    }
+    if !picture.waits.is_empty() {
+        let says = |lane| picture.wait(lane).map_or_else(String::new, |wait| prose(&wait.says));
+        let says = (0..lanes.len()).map(says);
+        let empty = picture.levels.iter().map(|_| String::new());
+        rows.push(row(std::iter::once("end".to_owned()).chain(says).chain(empty)));
     }
     rows.join("\n")
 }

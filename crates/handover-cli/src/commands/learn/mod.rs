@@ -28,6 +28,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::number::within;
 
+/// The variable that says what `--port` says.
+const PORT: &str = "HANDOVER_LEARN_PORT";
+
 /// Lessons on concurrency: programs that break, the schedules that break them, and the repairs
 #[derive(Debug, Args)]
 pub(crate) struct Learn {
@@ -58,7 +61,7 @@ pub(crate) struct Learn {
     #[arg(long, requires = "lesson", value_name = "FILE", conflicts_with_all = ["replay", "real"])]
     save: Option<PathBuf>,
 
-    /// Draw the run as SVG into this file
+    /// Draw the run as SVG into this file; --program says of which program
     #[arg(long, requires = "lesson", value_name = "FILE")]
     svg: Option<PathBuf>,
 
@@ -82,34 +85,29 @@ pub(crate) struct Learn {
     #[arg(long, conflicts_with_all = ["explore", "replay", "real", "solution", "save", "svg", "trace", "file", "forget", "book"])]
     web: bool,
 
-    /// The port of the page; any that is free where nothing is said
-    #[arg(
-        long,
-        requires = "web",
-        value_name = "N",
-        default_value_t = 0,
-        hide_default_value = true
-    )]
-    port: u16,
+    /// The port of the page; that of HANDOVER_LEARN_PORT, or any that is free, where nothing is said
+    // Not clap's own `env`: the variable would then require --web.
+    #[arg(long, requires = "web", value_name = "N")]
+    port: Option<u16>,
 
     /// The most steps in a schedule that is explored
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = within(1_usize..=100_000))]
+    #[arg(long, value_name = "N", env = "HANDOVER_LEARN_STEPS", hide_env_values = true, default_value_t = 1_000, value_parser = within(1_usize..=100_000))]
     steps: usize,
 
     /// The most states that an exploration looks at
-    #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = within(1_usize..=100_000_000))]
+    #[arg(long, value_name = "N", env = "HANDOVER_LEARN_STATES", hide_env_values = true, default_value_t = 2_000_000, value_parser = within(1_usize..=100_000_000))]
     states: usize,
 
     /// The most wake-ups without a notification in a schedule; as the program wants it where nothing is said
-    #[arg(long, value_name = "N", value_parser = within(0_u32..=100))]
+    #[arg(long, value_name = "N", env = "HANDOVER_LEARN_SPURIOUS", hide_env_values = true, value_parser = within(0_u32..=100))]
     spurious: Option<u32>,
 
     /// Through how many steps of others a thread waits until it counts as starved; as the program wants it where nothing is said
-    #[arg(long, value_name = "N", value_parser = within(1_usize..=100_000))]
+    #[arg(long, value_name = "N", env = "HANDOVER_LEARN_PATIENCE", hide_env_values = true, value_parser = within(1_usize..=100_000))]
     patience: Option<usize>,
 
     /// How long real threads may take
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = crate::duration::parse)]
+    #[arg(long, value_name = "DURATION", env = "HANDOVER_LEARN_LIMIT", hide_env_values = true, default_value = "2s", value_parser = crate::duration::parse)]
     limit: Duration,
 }
 
@@ -122,7 +120,7 @@ impl Learn {
         let lesson = find::lesson(word)?;
         let program = self.program.as_ref().map(|name| find::program(lesson, name)).transpose()?;
         let deed = if self.web {
-            web::serve(app, Some(lesson), program, self.port).await?;
+            web::serve(app, Some(lesson), program, self.port()?).await?;
             None
         } else if let Some(file) = &self.replay {
             run::replayed(app, lesson, program, file, &self)?;
@@ -155,7 +153,7 @@ impl Learn {
     /// What is asked of all lessons together, or of none.
     async fn without_lesson(&self, app: &App) -> Result<(), Failure> {
         if self.web {
-            web::serve(app, None, None, self.port).await
+            web::serve(app, None, None, self.port()?).await
         } else if let Some(file) = &self.file {
             own::told(app, file)
         } else if self.forget {
@@ -165,6 +163,17 @@ impl Learn {
         } else {
             page::list(app)
         }
+    }
+
+    /// The port of the page; 0 for any that is free.
+    fn port(&self) -> Result<u16, Failure> {
+        let said = std::env::var_os(PORT).filter(|_| self.port.is_none());
+        let Some(said) = said.filter(|said| !said.is_empty()) else {
+            return Ok(self.port.unwrap_or(0));
+        };
+        said.to_str().and_then(|said| said.parse().ok()).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("{PORT} is {said:?}, and not a port, 0 to 65535"))
+        })
     }
 
     /// How far an exploration of this program goes.

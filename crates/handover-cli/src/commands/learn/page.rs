@@ -4,7 +4,7 @@
 
 use handover_lab::picture::Picture;
 use handover_lab::picture::text::{self, COLUMNS};
-use handover_lab::{Exploration, explore};
+use handover_lab::{Exploration, explore, replay_within};
 use handover_lessons::{EXERCISES, LESSONS, Lesson, Program, all};
 use serde_json::json;
 
@@ -211,6 +211,10 @@ impl Page {
             let open =
                 Picture { verdict: String::new(), circle: Vec::new(), ..looked.picture.clone() };
             self.line(&text::steps(&open, self.color));
+            if is_first(lesson) && lesson.wrong().is_some_and(|first| first.name == program.name) {
+                self.heading("How to read it");
+                self.paragraphs(HOW_TO_READ_STEPS);
+            }
         }
         if looked.picture.length > 1 {
             self.heading("The picture");
@@ -261,6 +265,17 @@ impl Page {
     }
 }
 
+/// Whether it is the lesson that shows the first table, and says how to read it.
+fn is_first(lesson: &Lesson) -> bool {
+    LESSONS.first().is_some_and(|first| first.number == lesson.number)
+}
+
+/// What a table of steps shows.
+const HOW_TO_READ_STEPS: &str = "Each line is a step, in the column of the thread that took it. At the right is what everything \
+     shared holds after it. Line 0 is what happened before anybody had a choice. Starting a thread, joining it, and giving a \
+     mutex back are told in the line of the step before. Where nobody can go on, a last line says who waits for what.\n\nA state is \
+     what all threads and things are at one moment: several schedules can lead to it.";
+
 /// The heading of a history.
 pub(super) const REAL_WORK: &str = "Real work, drawn";
 
@@ -277,16 +292,37 @@ pub(super) fn history(lesson: &Lesson, color: bool) -> Option<(String, String)> 
 pub(super) fn go_on(lesson: &Lesson) -> Vec<(String, &'static str)> {
     let number = lesson.number;
     let name = lesson.wrong().map_or("NAME", |program| program.name);
+    let again = if lesson.wrong().is_some_and(can_be_swapped) {
+        "again; swap two of its steps first"
+    } else {
+        "again"
+    };
     let solution = (format!("{number:02} --solution"), "one that is right, and its proof");
     let of_all = [
         (format!("{number:02} --explore"), "every schedule of what breaks"),
         (format!("{number:02} --program {name}"), "one program alone"),
         (format!("{number:02} --save s.json"), "the shortest that breaks it"),
-        (format!("{number:02} --replay s.json"), "again; change a step first"),
+        (format!("{number:02} --replay s.json"), again),
         (format!("{number:02} --svg out.svg"), "the picture alone"),
         (format!("{number:02} --real"), "once, on real threads"),
     ];
-    of_all.into_iter().chain(is_exercise(lesson).then_some(solution)).collect()
+    let how = (format!("{:02}", 1), "how to read a table of steps");
+    let how = (!is_first(lesson)).then_some(how);
+    of_all.into_iter().chain(is_exercise(lesson).then_some(solution)).chain(how).collect()
+}
+
+/// Whether the shortest schedule that breaks it is still one of the program when two of its steps have changed places.
+fn can_be_swapped(program: &Program) -> bool {
+    let bounds = program.bounds();
+    let found = explore(program.run, bounds.clone());
+    let steps = found.shortest.map(|(schedule, _)| schedule).unwrap_or_default();
+    let pairs = (0..steps.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
+    let mut differ = pairs.filter(|&(one, other)| steps.get(one) != steps.get(other));
+    differ.any(|(one, other)| {
+        let mut swapped = steps.clone();
+        swapped.swap(one, other);
+        replay_within(program.run, &swapped, &bounds).is_ok()
+    })
 }
 
 fn bold(words: &str, color: bool) -> String {

@@ -6,6 +6,7 @@
 //! which table of objects is meant. The last two are left out where they say nothing. In a step, `with` is the thread that is
 //! woken, -1 for a wake-up that nobody asked for, -2 - *n* where chance picks *n*. `web/graph.js` reads it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
@@ -89,7 +90,7 @@ struct Stand {
     #[serde(skip_serializing_if = "Option::is_none")]
     op: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    does: Option<&'static str>,
+    does: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<usize>,
     /// What it takes again, for one who was woken.
