@@ -145,8 +145,7 @@ impl World {
             history: origin,
             origin,
             blocked: 0,
-            yielded: None,
-            barred: false,
+            yielded: false,
             answer: Answer::Granted,
             finds: 0,
         });

@@ -81,8 +81,8 @@ impl<T> JoinHandle<T> {
 
 /// Lets others go first: what busy waiting must do in every round, or no schedule of it ever ends.
 ///
-/// It promises nothing, as std's: it may return at once. In an exploration too, but for one that yields again and has changed
-/// nothing since: that waits until another thread has taken a step, if one can.
+/// Std's promises nothing, and may return at once. In an exploration it does not: another thread takes a step first, if one can.
+/// What goes wrong because a yield returned at once is thus not found, so it belongs in loops that look again, and nowhere else.
 #[track_caller]
 pub fn yield_now() {
     if here::is_explored() {

@@ -51,10 +51,8 @@ pub(crate) struct Thread {
     pub(crate) origin: u64,
     /// In how many states in a row it could not have what it asks for, or slept; counted only where patience is bounded.
     pub(crate) blocked: usize,
-    /// What the objects held when it yielded last, as a hash, if nobody else has taken a step since.
-    pub(crate) yielded: Option<u64>,
-    /// Has yielded twice and changed nothing in between, and nobody else has taken a step since.
-    pub(crate) barred: bool,
+    /// Has yielded, and nobody else has taken a step since.
+    pub(crate) yielded: bool,
     pub(crate) answer: Answer,
     /// The object of the step that it was granted, as a hash: its code looks at nothing else.
     pub(crate) finds: u64,
@@ -263,12 +261,13 @@ impl World {
         })
     }
 
-    fn gather(&self, choices: &mut Vec<Choice>, barred: bool) {
+    fn gather(&self, choices: &mut Vec<Choice>, yielded: bool) {
         for (id, thread) in self.threads.iter().enumerate() {
             match thread.standing {
                 // Nobody can tell whether a join came at once or later: it is no choice.
                 Standing::Asks(Op::Join(_)) => {}
-                Standing::Asks(op) if (barred || !thread.barred) && self.possible(op) => match op {
+                Standing::Asks(op) if (yielded || !thread.yielded) && self.possible(op) => match op
+                {
                     Op::NotifyOne(condvar) => self.gather_wakes(choices, id, condvar),
                     Op::Pick { of, .. } => gather_picks(choices, id, of),
                     Op::Cut(disk) => gather_picks(choices, id, self.contents(disk)),
@@ -323,9 +322,7 @@ impl World {
         let id = choice.thread;
         self.current = id;
         for (other, thread) in self.threads.iter_mut().enumerate() {
-            if other != id {
-                (thread.yielded, thread.barred) = (None, false);
-            }
+            thread.yielded &= other == id;
         }
         if choice.wake == Wake::Spurious {
             let Standing::Asleep { condvar, .. } = self.threads[id].standing else { return false };
@@ -371,7 +368,7 @@ impl World {
                 answer = self.hand_over(buffer, op)
             }
             Op::Pick { .. } | Op::Cut(_) => answer = self.picked(choice.wake),
-            Op::Yield => self.yields(id),
+            Op::Yield => self.threads[id].yielded = true,
             _ => {}
         }
         let thread = &mut self.threads[id];
@@ -396,14 +393,6 @@ impl World {
         if let State::Mutex { owner, .. } = &mut self.things[mutex].state {
             *owner = holder;
         }
-    }
-
-    /// A yield may return at once, and busy waiting must end: only who yields again, and has changed nothing since, waits for others.
-    fn yields(&mut self, id: ThreadId) {
-        let seen = Some(digest(&self.things));
-        let thread = &mut self.threads[id];
-        thread.barred = thread.yielded == seen;
-        thread.yielded = seen;
     }
 
     /// The next thread that goes on without a choice, made the current one: it begins, or whom it waited for has ended.
@@ -511,8 +500,7 @@ impl World {
             seed.hash(&mut hasher);
             self.spurious_left.hash(&mut hasher);
             for thread in &self.threads {
-                (thread.history, thread.standing, thread.blocked).hash(&mut hasher);
-                (thread.yielded, thread.barred).hash(&mut hasher);
+                (thread.history, thread.standing, thread.yielded, thread.blocked).hash(&mut hasher);
             }
             // By number: two threads that make one each in either order lead to two states, so that a number means the same on
             // every way to a state.

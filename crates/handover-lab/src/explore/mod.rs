@@ -18,10 +18,17 @@
 //! - what depends on time or on input and output: a timeout, a signal, a file are not in the model, unless a program models them
 //!   as steps;
 //! - livelock and endless running: a schedule that reaches the bound on steps is left there and counts as not broken, and the
-//!   search then says that it is not complete;
+//!   search then says that it is not complete. Nothing is said then of longer schedules, nor of shorter ones that pass through a
+//!   state where one was left: the search walks deep first, and comes to a state once;
 //! - starvation, unless [`Bounds::patience`] asks for it, and then only a wait of that many steps in which the thread could not
-//!   once have had what it asks for: one that is always overtaken in the last moment does not count;
-//! - that a semaphore's place is owed by a certain thread: a deadlock is found, but its circle is told only of mutexes and joins.
+//!   once have had what it asks for: one that is always overtaken in the last moment does not count. Where nobody starves, it is on
+//!   the assumption that who can go on again and again does so at some time, which std's mutex does not promise;
+//! - that a semaphore's place is owed by a certain thread: a deadlock is found, but its circle is told only of mutexes and joins;
+//! - what a yield does that returns at once, as std's may: here another thread takes a step first;
+//! - what is told apart only by what its `Debug` leaves out: values are compared as they are written. Derive it.
+//!
+//! And it finds what a process would not show: a thread that nobody joins and that still waits at the end is in a deadlock here; a
+//! process ends with its main thread.
 
 mod end;
 mod execution;

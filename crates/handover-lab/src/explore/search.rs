@@ -14,7 +14,8 @@ const RUNS_MAX: usize = 500_000;
 /// How far a search goes.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    /// Steps in one schedule.
+    /// Steps in one schedule. A longer one is left there, and the search is not complete: not for shorter ones either that pass
+    /// through a state where it was left.
     pub steps: usize,
     /// States in all.
     pub states: usize,
@@ -25,6 +26,10 @@ pub struct Bounds {
     /// starved; waiting for a thread's end does not count. Without it nobody ever starves. What is waited for by right, such as
     /// one's turn among so many, must take fewer steps; and there are more states, because each is told from the same one in
     /// which somebody has waited for longer.
+    ///
+    /// It assumes that who can go on again and again does so at some time: who is let past, by a mutex that std hands to whoever
+    /// comes, has not waited. And it does not ask for whose sake somebody waits: who waits behind one that is overtaken counts as
+    /// waiting too.
     pub patience: Option<usize>,
 }
 
@@ -87,7 +92,8 @@ struct Stop {
 /// # Panics
 ///
 /// If the program is seen to do something else when it is run again under the same schedule: it asks a clock, or meets other
-/// threads outside this crate's primitives.
+/// threads outside this crate's primitives. Values are told apart by what their `Debug` writes: derive it, or two that write the
+/// same are taken for the same, and schedules are missed without a word.
 #[must_use]
 pub fn explore(program: fn(), bounds: Bounds) -> Exploration {
     Search::walked(program, bounds, &mut |_| ()).findings()

@@ -23,7 +23,8 @@ struct Inside<T> {
 }
 
 impl<T: Debug> Buffer<T> {
-    /// A buffer with this name in pictures, and room for `capacity` values.
+    /// A buffer with this name in pictures, and room for `capacity` values. Explored, values that their `Debug` writes alike are
+    /// taken for the same: derive it.
     #[must_use]
     pub fn new(name: &str, capacity: usize) -> Self {
         let inside = Inside { items: VecDeque::new(), closed: false };

@@ -70,7 +70,8 @@ impl<T: Copy + Debug> Cell<T> {
 }
 
 impl<T: Copy + Debug> Shared<T> {
-    /// A cell with this name in pictures.
+    /// A cell with this name in pictures. Explored, values that their `Debug` writes alike are
+    /// taken for the same: derive it.
     pub fn new(name: &str, value: T) -> Self {
         Self(Cell::new(Kind::Shared, name, value))
     }
@@ -89,7 +90,8 @@ impl<T: Copy + Debug> Shared<T> {
 }
 
 impl<T: Copy + Debug> Atomic<T> {
-    /// An atomic with this name in pictures.
+    /// An atomic with this name in pictures. Explored, values that their `Debug` writes alike are
+    /// taken for the same: derive it.
     pub fn new(name: &str, value: T) -> Self {
         Self(Cell::new(Kind::Atomic, name, value))
     }

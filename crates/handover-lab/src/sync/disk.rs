@@ -73,7 +73,8 @@ impl<T: Debug> Debug for Inside<T> {
 }
 
 impl<T: Clone + Debug> Disk<T> {
-    /// A disk with this name in pictures and so many blocks, each with this durable content.
+    /// A disk with this name in pictures and so many blocks, each with this durable content. Explored, values that their `Debug` writes alike are
+    /// taken for the same: derive it.
     #[must_use]
     pub fn new(name: &str, blocks: usize, content: T) -> Self {
         let inside = Inside { blocks: vec![vec![content]; blocks], cut: false };

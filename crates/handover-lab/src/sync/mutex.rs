@@ -28,7 +28,8 @@ pub struct Guard<'a, T: Debug> {
 }
 
 impl<T: Debug> Mutex<T> {
-    /// A mutex around `value`, with this name in pictures.
+    /// A mutex around `value`, with this name in pictures. Explored, values that their `Debug` writes alike are
+    /// taken for the same: derive it.
     pub fn new(name: &str, value: T) -> Self {
         let state = State::Mutex { owner: None, poisoned: false };
         let number = Number::new(Kind::Mutex, name, state, &value);

@@ -197,18 +197,6 @@ pub(crate) fn steps_within_a_step() {
     adder.join();
 }
 
-/// Yields once and writes; a yield may return at once, whatever others do.
-pub(crate) fn yields_once() {
-    let flag = Arc::new(Shared::new("flag", false));
-    let other = Arc::clone(&flag);
-    let writer = thread::spawn("writer", move || {
-        thread::yield_now();
-        other.write(true);
-    });
-    assert!(!flag.read(), "written before");
-    writer.join();
-}
-
 #[derive(Debug)]
 struct Monitor {
     items: Mutex<Vec<u32>>,

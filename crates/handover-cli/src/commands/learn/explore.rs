@@ -114,7 +114,7 @@ pub(super) fn counted(program: &Program, found: &Exploration, bounds: &Bounds) -
     } else {
         format!(
             "Not all schedules{unasked} were looked at: it stopped at a bound (--steps {}, --states {}). Nothing is said of \
-             longer schedules, nor of what follows from states that were not reached.",
+             longer schedules, nor of shorter ones that pass through where it stopped.",
             bounds.steps, bounds.states
         )
     });
