@@ -107,3 +107,20 @@ fn a_port_that_is_in_use_is_told_with_what_to_do() {
         assert_eq!(folder.run(&[&["learn"], words].concat()).code, 2, "{words:?}");
     }
 }
+
+#[test]
+fn a_variable_says_the_port_and_asks_for_no_page() {
+    let folder = Folder::new();
+    let with = |port: &str, words: &[&str]| {
+        folder.command(words).env("HANDOVER_LEARN_PORT", port).output().unwrap()
+    };
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let refused = with(&port, &["learn", "--web"]);
+    assert_eq!(refused.status.code(), Some(1), "somebody has the port");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains(&port));
+    let wrong = with("many", &["learn", "--web"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("HANDOVER_LEARN_PORT is \"many\""));
+    assert_eq!(with("many", &["learn"]).status.code(), Some(0));
+}
