@@ -16,15 +16,15 @@ pub(crate) static LESSON: Lesson = Lesson {
 Ann, Bob and Eve sit at a round table and think. Between each two of them lies one fork. Who gets hungry needs both forks, \
 the one on the left and the one on the right, eats, and puts them back. By which rule do they take the forks?
 
-Two things are asked of it. A fork is in one hand at a time. And nobody who is hungry waits for ever, in whatever order the \
-three take their steps.
+Two things are asked of it. A fork is in one hand at a time. And the three are never stuck, each waiting for another, in \
+whatever order they take their steps.
 
-Dijkstra set this in an exam in 1965, about computers that need two tape drives each; the table and the philosophers are \
-Hoare's. Lesson 03 has the same with two locks.",
+Dijkstra set this in an exam in 1965, about five computers that need two tape drives each; the table and the philosophers \
+are Hoare's. Three are enough for a circle. Lesson 03 has the same with two locks.",
     hint: Some(
-        "A circle of waiting needs everybody at the table: each holds a fork, and waits for that of the next one. So it is \
-         enough that one is missing, or that one does it another way round. Both can be had without anybody looking at what \
-         the others do: looking is a step, and what was seen is old when it is acted upon.",
+        "A circle of waiting needs everybody at the table: each holds a fork, and waits for that of the next one. What is \
+         enough to break a circle? Prefer a rule for which nobody has to look at what the others do: looking is a step, and \
+         what was seen is old when it is acted upon.",
     ),
     challenge: "Give each of the three one fork, so that nobody gets a second one.",
     programs: &[
@@ -55,14 +55,20 @@ Hoare's. Lesson 03 has the same with two locks.",
             butler_counts,
             FILE,
             "The butler's count is a semaphore: looking and letting in are one step. Of three philosophers two sit, so one \
-             of the two finds both forks. Each eats twice here, since a rule must also hold for who comes again.",
-        ),
+             of the two finds both forks. Each eats three times here, since a rule must also hold for who comes again. And \
+             nobody waits for long: who cannot go on can do so after 6 steps of others at the latest, which is proven with \
+             the rest. The butler is the footman of Hoare's Communicating Sequential Processes.",
+        )
+        .patience(6),
         Program::right(
             "one_order",
             one_order,
             FILE,
             "Without a butler: the forks have numbers, and everybody takes the lower one first. Only Eve has to do something \
-             else for it, and that breaks the circle: who holds the highest fork waits for nobody.",
+             else for it, and that breaks the circle: who holds the highest fork waits for nobody. The three are never \
+             stuck. But Eve can be kept waiting: Ann waits for fork 2 with fork 1 in her hand, while Bob takes it again and \
+             again before her. The more meals, the longer; of three meals --patience 6 is enough to see it. Exercise 14 \
+             asks for a rule under which nobody waits like that.",
         ),
     ],
     measure: None,
@@ -139,7 +145,7 @@ fn butler_looks() {
     let philosophers = table.map(|(name, left, right)| {
         let (seated, forks) = (Arc::clone(&seated), Arc::clone(&forks));
         thread::spawn(name, move || {
-            while seated.load() == 2 {
+            while seated.load() >= 2 {
                 thread::yield_now();
             }
             seated.update(|count| count + 1);
@@ -165,7 +171,7 @@ fn butler_counts() {
     let philosophers = table.map(|(name, left, right)| {
         let (chairs, forks) = (Arc::clone(&chairs), Arc::clone(&forks));
         thread::spawn(name, move || {
-            for _meal in thread::rounds(2) {
+            for _meal in thread::rounds(3) {
                 chairs.acquire();
                 let left = forks[left].lock();
                 let right = forks[right].lock();
@@ -181,7 +187,8 @@ fn butler_counts() {
 // end: butler_counts
 
 // begin: one_order
-/// Right: everybody takes the fork with the lower number first.
+/// Right: everybody takes the fork with the lower number first, as
+/// Havender (1968) orders resources.
 fn one_order() {
     let forks = ["fork 1", "fork 2", "fork 3"].map(|it| Mutex::new(it, ()));
     let forks = Arc::new(forks);
@@ -189,7 +196,7 @@ fn one_order() {
     let philosophers = table.map(|(name, low, high)| {
         let forks = Arc::clone(&forks);
         thread::spawn(name, move || {
-            for _meal in thread::rounds(2) {
+            for _meal in thread::rounds(3) {
                 let low = forks[low].lock();
                 let high = forks[high].lock();
                 drop((low, high));

@@ -16,8 +16,8 @@ pub(crate) static LESSON: Lesson = Lesson {
 A barber has a shop with one chair for waiting. When nobody waits, he sleeps. Who comes in and finds the waiting chair taken \
 goes away again; otherwise he sits down, wakes the barber if he sleeps, and waits to be called. How do they find each other?
 
-Four things are asked. Two never sit on one chair. The barber does not sleep while somebody waits. Who sat down gets his \
-hair cut. And in the evening the barber goes home.
+Four things are asked. Two never sit on one chair, neither on that for waiting nor on the barber's. The barber does not \
+sleep while somebody waits. Who sat down gets his hair cut. And in the evening the barber goes home.
 
 The problem is Dijkstra's (1965). It is that of every worker with a queue of bounded length: the chairs are its capacity, \
 going away is the answer that the queue is full.",
@@ -62,8 +62,10 @@ going away is the answer that the queue is full.",
             signals,
             FILE,
             "The customer takes a chair under the mutex, gives the mutex back, rings, and waits for the call. The barber \
-             waits for a ring, frees the chair, calls, and waits until the customer has got up. In the evening main rings \
-             too: a ring with nobody on the chairs means that it is time to go home.",
+             waits for a ring, calls, and waits until the hair is cut; it is the customer who frees a chair, by getting up. \
+             In the evening main rings too: a ring with nobody on the chair for waiting means that it is time to go home. \
+             All three signals are semaphores, which are from the same paper as the barber: Dijkstra's Cooperating Sequential \
+             Processes.",
         ),
     ],
     measure: None,
@@ -115,15 +117,17 @@ fn looks_then_sleeps() {
     let sleeps = Arc::new(Atomic::new("sleeps", false));
     let bell = Arc::new(Semaphore::new("bell", 0));
     let call = Arc::new(Semaphore::new("call", 0));
-    let (w, s) = (Arc::clone(&waiting), Arc::clone(&sleeps));
-    let (b, c) = (Arc::clone(&bell), Arc::clone(&call));
-    let barber = thread::spawn("barber", move || {
-        if w.load() == 0 {
-            s.store(true);
-            b.acquire(); // sleeps until it rings
+    let barber = thread::spawn("barber", {
+        let (bell, call) = (Arc::clone(&bell), Arc::clone(&call));
+        let waiting = Arc::clone(&waiting);
+        let sleeps = Arc::clone(&sleeps);
+        move || {
+            if waiting.load() == 0 {
+                sleeps.store(true);
+                bell.acquire(); // sleeps until it rings
+            }
+            call.release();
         }
-        w.update(|count| count - 1);
-        c.release();
     });
     let customer = thread::spawn("ann", move || {
         waiting.update(|count| count + 1);
@@ -131,6 +135,7 @@ fn looks_then_sleeps() {
             bell.release();
         }
         call.acquire();
+        waiting.update(|count| count - 1); // gets up
     });
     barber.join();
     customer.join();
@@ -143,20 +148,21 @@ fn rings_too_soon() {
     let waiting = Arc::new(Mutex::new("waiting", 0));
     let bell = Arc::new(Semaphore::new("bell", 0));
     let call = Arc::new(Semaphore::new("call", 0));
-    let (w, b) = (Arc::clone(&waiting), Arc::clone(&bell));
-    let c = Arc::clone(&call);
-    let barber = thread::spawn("barber", move || {
-        b.acquire();
-        let mut waiting = w.lock();
-        if *waiting > 0 {
-            *waiting -= 1;
-            c.release();
+    let barber = thread::spawn("barber", {
+        let (bell, call) = (Arc::clone(&bell), Arc::clone(&call));
+        let waiting = Arc::clone(&waiting);
+        move || {
+            bell.acquire();
+            if *waiting.lock() > 0 {
+                call.release();
+            }
         }
     });
     let customer = thread::spawn("ann", move || {
         bell.release();
         *waiting.lock() += 1; // sits down
         call.acquire();
+        *waiting.lock() -= 1; // gets up
     });
     barber.join();
     customer.join();
@@ -168,11 +174,13 @@ fn rings_too_soon() {
 fn calls_too_soon() {
     let bell = Arc::new(Semaphore::new("bell", 0));
     let call = Arc::new(Semaphore::new("call", 0));
-    let (b, c) = (Arc::clone(&bell), Arc::clone(&call));
-    let barber = thread::spawn("barber", move || {
-        for _ in thread::rounds(2) {
-            b.acquire();
-            c.release(); // and cuts hair
+    let barber = thread::spawn("barber", {
+        let (bell, call) = (Arc::clone(&bell), Arc::clone(&call));
+        move || {
+            for _ in thread::rounds(2) {
+                bell.acquire();
+                call.release(); // and cuts hair
+            }
         }
     });
     let chair = Arc::new(Atomic::new("chair", "empty"));
@@ -203,7 +211,6 @@ struct Shop {
     call: Semaphore,
     done: Semaphore,
 }
-
 impl Shop {
     /// False where the chair for waiting is taken.
     fn visit(&self) -> bool {
@@ -215,6 +222,10 @@ impl Shop {
         drop(waiting); // and only then waits
         self.bell.release();
         self.call.acquire();
+        let mut waiting = self.waiting.lock();
+        assert!(*waiting == 1, "two sit on the chair for waiting");
+        *waiting -= 1; // gets up
+        drop(waiting);
         let others = self.chair.update(|sit| sit + 1);
         assert!(others == 0, "two sit on the barber's chair");
         self.chair.update(|sit| sit - 1);
@@ -224,11 +235,8 @@ impl Shop {
     /// False in the evening.
     fn serve(&self) -> bool {
         self.bell.acquire();
-        let mut waiting = self.waiting.lock();
-        let comes = *waiting > 0;
+        let comes = *self.waiting.lock() > 0;
         if comes {
-            *waiting -= 1;
-            drop(waiting);
             self.call.release();
             self.done.acquire();
         }

@@ -24,7 +24,7 @@ reusable barrier.",
     hint: Some(
         "When the last one arrives, some of the others have not left yet; and one who is fast may come to the next hut \
          meanwhile. Whatever tells those at the first hut to go must not be taken by this one, and must not be gone before \
-         the slow ones have looked. So it must say which hut it is meant for.",
+         the slow ones have looked.",
     ),
     challenge: "Let each of the two believe that the other one is still on the way.",
     programs: &[
@@ -56,7 +56,8 @@ reusable barrier.",
             FILE,
             "The barrier counts the stages too, and who is early sleeps until the stage is another one than when they \
              arrived. The last one counts from the beginning for the next hut, and wakes all: a slow one still sees that the \
-             stage has changed, and a fast one waits for the next change.",
+             stage has changed, and a fast one waits for the next change. Std's barrier does the same. One bit for odd and \
+             even stages is enough, as in the barrier of Hensgen, Finkel and Manber (1988).",
         ),
     ],
     measure: None,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps shows where it failed")]
 
-use handover_lab::{Bounds, Choice, End, explore, record, replay, replay_within};
+use handover_lab::{Bounds, Choice, End, explore, graph, record, replay, replay_within};
 use handover_lessons::{EXERCISES, LESSONS, Lesson, Program, all};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -81,6 +81,20 @@ fn a_wakeup_that_comes_unasked_repairs_nothing() {
     let (_, program) = programs().find(|(_, program)| program.name == "too_late").unwrap();
     let found = explore(program.run, Bounds { spurious: 1, ..program.bounds() });
     assert!(found.complete && found.broken > 0, "{found:?}");
+}
+
+#[test]
+fn what_no_assertion_asks_for_is_possible_in_a_repair() {
+    let possible =
+        [("readers", "door", "inside", "2"), ("bathroom", "in_line", "room", "inside: 2")];
+    for (lesson, name, object, value) in possible {
+        let lesson = all().find(|one| one.name == lesson).unwrap();
+        let bounds = Bounds { states: 5_000, ..Bounds::default() };
+        let states = graph(lesson.program(name).unwrap().run, bounds).nodes;
+        let mut held = states.iter().flat_map(|it| it.objects.iter().zip(&it.moment.values));
+        let seen = held.any(|((_, name), holds)| name == object && holds.contains(value));
+        assert!(seen, "{}: two are never there together", lesson.name);
+    }
 }
 
 #[test]
