@@ -142,7 +142,12 @@
       case "well": return { word: "It ends well", says: "Every thread has ended, and nothing was found wrong.", waits: [] };
       case "panicked": return { word: `${name(end.thread)} panics`, says: end.said, waits: [] };
       case "deadlock": {
-        const told = (thread) => `${name(thread)} ${page.why(walk.state, thread)}`;
+        const asleep = sleepers(walk);
+        const told = (thread) => {
+          const sleeper = asleep.find((one) => one.thread === thread);
+          if (!sleeper) return `${name(thread)} ${page.why(walk.state, thread)}`;
+          return `${name(thread)} sleeps on ${objects[lanes[thread].what].name}, ${whyAsleep(lanes[thread], sleeper)}`;
+        };
         if (end.circle.length === 1) {
           const says = `${name(end.circle[0])} waits for what it holds itself.`;
           return { word: "A deadlock", says, waits: end.circle.map(told) };
@@ -153,9 +158,12 @@
           return { word: "A deadlock", says, waits: end.circle.map(told) };
         }
         const stuck = lanes.flatMap((lane, thread) => (["waits", "asleep"].includes(lane.is) ? [thread] : []));
-        const lost = lostOn(walk).map((object) => objects[object].name);
+        const lost = asleep.filter((one) => one.lost);
         if (lost.length) {
-          const says = `${page.list(lost)} was notified when nobody slept on it, and a notification that wakes nobody is gone.`;
+          const early = ({ thread }) => (
+            `${objects[lanes[thread].what].name} was notified after ${name(thread)} had looked and before it slept`
+          );
+          const says = `${page.list(lost.map(early))}. A notification wakes who sleeps at that moment, and is gone.`;
           return { word: "A lost wake-up", says, waits: stuck.map(told) };
         }
         return { word: "A deadlock", says: "Nobody can take a step, and not everybody has ended.", waits: stuck.map(told) };
@@ -169,16 +177,35 @@
     }
   };
 
-  /** The conditions on which somebody sleeps now, and which were notified on the way here when nobody slept on them. */
-  function lostOn(walk) {
-    const sleptOn = (state) => state.lanes.flatMap((lane) => (lane.is === "asleep" ? [lane.what] : []));
-    const lost = new Set();
-    for (let step = 1; step <= walk.at; step += 1) {
-      const { before, choice } = walk.step(step);
-      const lane = before.lanes[choice.thread];
-      if (lane.op === "notify" && !sleptOn(before).includes(lane.what)) lost.add(lane.what);
-    }
-    return [...new Set(sleptOn(walk.state))].filter((object) => lost.has(object));
+  /**
+   * Of those who sleep now: whether each was notified after it had looked and before it slept, and whether since then another
+   * was; and whether that was a lost wake-up. The rule is that of `Sleeper` in handover-lab.
+   */
+  function sleepers(walk) {
+    const steps = Array.from({ length: walk.at }, (_, at) => walk.step(at + 1));
+    return walk.state.lanes.flatMap((lane, thread) => {
+      if (lane.is !== "asleep") return [];
+      const goesOn = ({ before, choice }) => (
+        (choice.thread === thread && !choice.unasked) || before.lanes[thread]?.op === "join"
+      );
+      const slept = steps.findLastIndex((step) => goesOn(step) && step.after.lanes[thread].is === "asleep");
+      const looked = steps.findLastIndex((step) => goesOn(step) && step.after.lanes[thread].looks);
+      const notified = steps.flatMap(({ before, choice }, at) => {
+        const { op, what } = before.lanes[choice.thread];
+        if (choice.thread === thread || what !== lane.what || !["notify", "notify_all"].includes(op)) return [];
+        return [{ at, early: op === "notify_all" || choice.wakes === null }];
+      });
+      const missed = notified.some(({ at, early }) => early && looked < at && at < slept);
+      const passed = notified.some(({ at }) => slept < at);
+      return [{ thread, missed, passed, lost: missed && !passed && Boolean(lane.would_go_on) }];
+    });
+  }
+
+  /** Why one who sleeps at a deadlock does not go on. */
+  function whyAsleep(lane, { missed, passed }) {
+    if (!lane.would_go_on) return "for what never comes";
+    if (passed) return "and would go on if woken: the notification went to another";
+    return missed ? "and its notification came too early" : "and nobody has notified since";
   }
 
   /** What there is to do with this program. */

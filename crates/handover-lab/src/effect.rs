@@ -14,6 +14,8 @@ type Place = &'static Location<'static>;
 pub(crate) enum Effect {
     /// Asks for its next step.
     Asks(Op, Place),
+    /// Looks at what is shared: at a cell, or through a guard. It tells when, and not what.
+    Looks,
     /// Has seen a value, and may act on it from here on.
     Learns(u64),
     /// Carries on nothing but this from what it has learnt.
@@ -65,6 +67,9 @@ impl World {
     /// The current thread does this, and it is put down where that is wanted.
     pub(crate) fn does(&mut self, effect: Effect) {
         self.change(&effect);
+        if matches!(self.effects.as_deref(), Some([.., Effect::Looks])) && effect == Effect::Looks {
+            return;
+        }
         if let Some(effects) = &mut self.effects {
             effects.push(effect);
         }
@@ -74,6 +79,11 @@ impl World {
     pub(crate) fn change(&mut self, effect: &Effect) {
         match effect {
             Effect::Asks(op, place) => self.asks(*op, place),
+            Effect::Looks => {
+                let now = self.now;
+                let thread = &mut self.threads[self.current];
+                (thread.looked, thread.looks) = (now, true);
+            }
             Effect::Learns(value) => self.learns(*value),
             Effect::ForgetsAllBut(value) => {
                 let thread = &mut self.threads[self.current];
@@ -148,6 +158,8 @@ impl World {
             yielded: false,
             answer: Answer::Granted,
             finds: 0,
+            looked: 0,
+            looks: false,
         });
         self.births.push_back(id);
     }

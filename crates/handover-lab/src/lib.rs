@@ -55,8 +55,8 @@ mod trace;
 mod world;
 
 pub use explore::{
-    Bounds, Choice, Exploration, Graph, Lane, Misfit, Moment, Node, Replay, Wake, explore, graph,
-    replay, replay_within,
+    Bounds, Choice, Exploration, Graph, Lane, Misfit, Moment, Node, Replay, Sleeper, Wake, explore,
+    graph, replay, replay_within,
 };
 pub use op::{Kind, ObjectId, Op, ThreadId};
 pub use real::record;

@@ -67,7 +67,8 @@ pub enum End {
     Deadlock {
         /// Who waits for whom, the last for the first; empty if they do not wait in a circle.
         circle: Vec<ThreadId>,
-        /// Conditions on which a thread sleeps although a notification came: before it slept, when nobody did.
+        /// Conditions on which a thread sleeps whose notification came too early: after it had looked for the last time, and
+        /// before it slept. That is a matter of the way to the end: a [`Graph`](crate::Graph) says none.
         lost_wakeups: Vec<ObjectId>,
     },
     /// A thread has waited for longer than [`Bounds::patience`](crate::Bounds::patience) while others went on.

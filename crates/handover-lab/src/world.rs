@@ -56,6 +56,10 @@ pub(crate) struct Thread {
     pub(crate) answer: Answer,
     /// The object of the step that it was granted, as a hash: its code looks at nothing else.
     pub(crate) finds: u64,
+    /// At which step it looked last at what is shared. As the next, it tells how a deadlock came about, and no state from another.
+    pub(crate) looked: u64,
+    /// Whether that was in its own last step.
+    pub(crate) looks: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -163,8 +167,6 @@ pub(crate) struct World {
     pub(crate) patience: Option<usize>,
     /// The first panic: who, and what it said.
     pub(crate) panic: Option<(ThreadId, String)>,
-    /// Conditions that were notified when nobody slept on them. Tells how a deadlock came about, and no state from another.
-    pub(crate) unheard: Vec<ObjectId>,
 }
 
 impl World {
@@ -338,6 +340,7 @@ impl World {
         self.record(op, asked, place);
         self.learns(digest(op));
         self.threads[id].finds = self.finds(op);
+        self.threads[id].looks = false;
         let mut answer = Answer::Granted;
         match op {
             Op::Lock(mutex) | Op::Relock { mutex, .. } => {
@@ -471,9 +474,6 @@ impl World {
             (_, Wake::Notified(id)) => vec![id],
             _ => vec![],
         };
-        if woken.is_empty() && !self.unheard.contains(&condvar) {
-            self.unheard.push(condvar);
-        }
         for &id in &woken {
             self.wake(id);
         }

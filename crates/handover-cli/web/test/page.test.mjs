@@ -104,7 +104,7 @@ test("a lost wake-up and a repaired program are told as what they are", async ()
     await page.clock.install();
     await page.getByRole("button", { name: "Play the shortest" }).click();
     await page.clock.runFor(60_000);
-    assert.match(await said(page), /A lost wake-up\..*opened was notified when nobody slept on it/s);
+    assert.match(await said(page), /A lost wake-up\..*opened was notified after runner had looked and before it slept/s);
     assert.match(await said(page), /This is a shortest schedule that breaks it/);
   });
   await visit(`${home}#02/one_step`, async (page) => {

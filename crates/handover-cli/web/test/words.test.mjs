@@ -221,3 +221,37 @@ test("every way to end has words of its own", () => {
   });
   same(words, ["It ends well", "ann panics", "A deadlock", "ann starves", "It was left here"]);
 });
+
+/** A walk of one sleeper and one who notifies: each step is who takes it, what it is, and what the sleeper is after it. */
+function sleeps(steps, wouldGoOn) {
+  const states = [state([lane("ann", "ready"), lane("bob", "ready")])];
+  const choices = [];
+  for (const [thread, op, more = {}] of steps) {
+    const before = states.at(-1);
+    before.lanes = before.lanes.map((one, at) => (at === thread ? { ...one, op, what: 1 } : one));
+    const ann = lane("ann", op === "wait" ? "asleep" : "ready", { what: 1, looks: false, ...more });
+    states.push(state(thread === 0 ? [ann, before.lanes[1]] : [...before.lanes]));
+    choices.push({ thread, unasked: false, wakes: more.wakes ?? null, picks: null });
+  }
+  const last = states.at(-1);
+  last.lanes = last.lanes.map((one) => (one.is === "asleep" ? { ...one, would_go_on: wouldGoOn } : one));
+  last.end = { kind: "deadlock", broken: true, circle: [] };
+  const step = (at) => ({ step: at, before: states[at - 1], choice: choices[at - 1], after: states[at] });
+  return page.ended({ at: steps.length, state: last, step });
+}
+
+test("a wake-up is lost that came between the look and the sleep, and would have been enough", () => {
+  const [looks, waits] = [[0, "lock", { looks: true }], [0, "wait"]];
+  const [nobody, all, other] = [[1, "notify"], [1, "notify_all", { wakes: 2 }], [1, "notify", { wakes: 2 }]];
+  for (const [steps, wouldGoOn, word, why] of [
+    [[looks, nobody, waits], true, "A lost wake-up", "ann sleeps on bread, and its notification came too early"],
+    [[looks, all, waits], true, "A lost wake-up", "ann sleeps on bread, and its notification came too early"],
+    [[looks, nobody, waits], false, "A deadlock", "ann sleeps on bread, for what never comes"],
+    [[looks, other, waits], true, "A deadlock", "ann sleeps on bread, and nobody has notified since"],
+    [[nobody, looks, waits], true, "A deadlock", "ann sleeps on bread, and nobody has notified since"],
+    [[looks, nobody, waits, other], true, "A deadlock", "ann sleeps on bread, and would go on if woken: the notification went to another"],
+  ]) {
+    const told = sleeps(steps, wouldGoOn);
+    same([told.word, told.waits], [word, [why]], JSON.stringify(steps));
+  }
+});

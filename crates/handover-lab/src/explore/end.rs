@@ -1,10 +1,10 @@
 //! How an execution ended, if it did, and why.
 
-use crate::op::{ObjectId, Op, ThreadId};
+use crate::op::{Op, ThreadId};
 use crate::trace::End;
-use crate::world::{Standing, State, Thread, World};
+use crate::world::{Standing, State, World};
 
-/// How the program of this world ended; `None` while somebody can take a step of its own.
+/// How the program of this world ended, but for wake-ups that were lost, which are a matter of the way; `None` while somebody can take a step of its own.
 pub(super) fn end(world: &World) -> Option<End> {
     if let Some((thread, said)) = &world.panic {
         return Some(End::Panicked { thread: *thread, said: said.clone() });
@@ -16,7 +16,7 @@ pub(super) fn end(world: &World) -> Option<End> {
     if world.threads.iter().all(|thread| thread.standing == Standing::Done) {
         return Some(End::Well);
     }
-    Some(End::Deadlock { circle: circle(world), lost_wakeups: lost_wakeups(world) })
+    Some(End::Deadlock { circle: circle(world), lost_wakeups: Vec::new() })
 }
 
 /// Whether steps may follow on this end: after a deadlock somebody may still wake up unasked.
@@ -49,16 +49,4 @@ fn circle(world: &World) -> Vec<ThreadId> {
         }
     }
     Vec::new()
-}
-
-/// The conditions on which somebody sleeps in vain: a notification came when nobody slept.
-fn lost_wakeups(world: &World) -> Vec<ObjectId> {
-    let asleep = |thread: &Thread| match thread.standing {
-        Standing::Asleep { condvar, .. } => Some(condvar),
-        _ => None,
-    };
-    let mut lost: Vec<ObjectId> =
-        world.threads.iter().filter_map(asleep).filter(|id| world.unheard.contains(id)).collect();
-    lost.dedup();
-    lost
 }

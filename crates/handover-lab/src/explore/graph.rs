@@ -1,6 +1,7 @@
 //! Every state of a program and every step between them, for whoever wants to walk it: forward, back, and by another choice. The
 //! search is the same that counts schedules; this keeps what it saw.
 
+use super::asleep;
 use super::replay::{Moment, moment};
 use super::search::{Bounds, Search};
 use crate::op::{Kind, ObjectId, ThreadId};
@@ -33,6 +34,11 @@ pub struct Node {
     pub places: Vec<Option<u32>>,
     /// The mutexes that each thread holds, by number.
     pub holds: Vec<Vec<ObjectId>>,
+    /// Whether each thread looked at what is shared in its own last step, by number: at a cell, or at what a mutex guards.
+    pub looks: Vec<bool>,
+    /// At a deadlock, the sleepers that would go on if they were woken, each alone: see
+    /// [`Sleeper::would_go_on`](crate::Sleeper::would_go_on).
+    pub would_go_on: Vec<ThreadId>,
     /// The steps from here and the nodes that they lead to, in the order of the moment's choices; none where it ends, but for
     /// wake-ups that nobody asked for after a deadlock; and fewer than choices if the search stopped at a bound.
     pub next: Vec<(Choice, usize)>,
@@ -70,9 +76,12 @@ pub struct Node {
 pub fn graph(program: fn(), bounds: Bounds) -> Graph {
     let mut nodes = Vec::new();
     let mut looks = |world: &World| nodes.push(seen(world));
-    let search = Search::walked(program, bounds, &mut looks);
+    let search = Search::walked(program, bounds.clone(), &mut looks);
+    let stuck: Vec<Vec<ThreadId>> =
+        (0..search.nodes.len()).map(|node| would_go_on(&search, node, program, &bounds)).collect();
     let (found, complete) = (search.nodes, search.complete);
-    for (node, found) in nodes.iter_mut().zip(found) {
+    for ((node, found), stuck) in nodes.iter_mut().zip(found).zip(stuck) {
+        node.would_go_on = stuck;
         node.next = found.next;
         node.end = found.end;
     }
@@ -90,10 +99,20 @@ fn seen(world: &World) -> Node {
         objects: world.objects(),
         moment: moment(world),
         places: world.threads.iter().map(place).collect(),
+        looks: world.threads.iter().map(|thread| thread.looks).collect(),
+        would_go_on: Vec::new(),
         holds: (0..world.threads.len()).map(|thread| held(world, thread)).collect(),
         next: Vec::new(),
         end: None,
     }
+}
+
+/// The sleepers of a deadlock who would go on if they were woken: the same on every way to it.
+fn would_go_on(search: &Search<'_>, node: usize, program: fn(), bounds: &Bounds) -> Vec<ThreadId> {
+    let Some(End::Deadlock { .. }) = search.nodes[node].end else { return Vec::new() };
+    let way = search.way(0, node).unwrap_or_default();
+    let wakeable = asleep::wakeable(program, bounds, &way).into_iter();
+    wakeable.filter(|&(_, _, goes_on)| goes_on).map(|(thread, _, _)| thread).collect()
 }
 
 fn held(world: &World, thread: ThreadId) -> Vec<ObjectId> {

@@ -30,6 +30,7 @@
 //! And it finds what a process would not show: a thread that nobody joins and that still waits at the end is in a deadlock here; a
 //! process ends with its main thread.
 
+mod asleep;
 mod end;
 mod execution;
 mod graph;
@@ -37,6 +38,7 @@ mod replay;
 mod search;
 
 pub use crate::world::{Choice, Wake};
+pub use asleep::Sleeper;
 pub use graph::{Graph, Node, graph};
 pub use replay::{Lane, Misfit, Moment, Replay, replay, replay_within};
 pub use search::{Bounds, Exploration, explore};

@@ -1,10 +1,11 @@
 //! One schedule, step by step: what it does, what everybody stands at after each step, and why it ends as it ends.
 
+use super::asleep::{self, Sleeper};
 use super::end::{end, goes_on};
 use super::execution::{Execution, Keeps, Pool};
 use super::search::Bounds;
 use crate::op::{ObjectId, Op, ThreadId};
-use crate::trace::{Span, Trace, Unit};
+use crate::trace::{End, Span, Trace, Unit};
 use crate::world::{Choice, Standing, State, Thing, World};
 use std::fmt;
 
@@ -15,6 +16,8 @@ pub struct Replay {
     pub trace: Trace,
     /// The start, and the state after each step: one more than steps.
     pub moments: Vec<Moment>,
+    /// At a deadlock, why each sleeper sleeps.
+    pub sleepers: Vec<Sleeper>,
 }
 
 /// What everybody stands at between two steps.
@@ -104,10 +107,20 @@ pub fn replay_within(
         execution.take(choice);
         moments.push(moment(&execution.world()));
     }
-    let end = end(&execution.world());
+    let mut end = end(&execution.world());
     let mut world = execution.world_mut();
     let mut spans = world.spans.take().unwrap_or_default();
     spans.extend(unfinished(&world));
+    let mut sleepers = Vec::new();
+    if let Some(End::Deadlock { lost_wakeups, .. }) = &mut end {
+        for (thread, condvar, would_go_on) in asleep::wakeable(program, &bounds, schedule) {
+            let looked = world.threads[thread].looked;
+            let (missed, passed) = asleep::told(&spans, thread, condvar, looked);
+            sleepers.push(Sleeper { thread, condvar, missed, passed, would_go_on });
+        }
+        lost_wakeups.extend(sleepers.iter().filter(|one| one.is_lost()).map(|one| one.condvar));
+        lost_wakeups.dedup();
+    }
     let trace = Trace {
         unit: Unit::Steps,
         threads: world.threads.iter().map(|thread| thread.name.to_string()).collect(),
@@ -116,7 +129,7 @@ pub fn replay_within(
         end,
         dropped: 0,
     };
-    Ok(Replay { trace, moments })
+    Ok(Replay { trace, moments, sleepers })
 }
 
 pub(super) fn moment(world: &World) -> Moment {

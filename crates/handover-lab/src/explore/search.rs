@@ -2,6 +2,7 @@
 
 use super::end::{end, goes_on};
 use super::execution::{Execution, Keeps, Pool};
+use super::replay::replay_within;
 use crate::effect::{Cue, Effect};
 use crate::trace::End;
 use crate::world::{Choice, World};
@@ -221,7 +222,7 @@ impl<'a> Search<'a> {
     }
 
     /// The steps from one node to another, if the walk came to the other by way of it.
-    fn way(&self, start: usize, mut node: usize) -> Option<Vec<Choice>> {
+    pub(super) fn way(&self, start: usize, mut node: usize) -> Option<Vec<Choice>> {
         let mut way = Vec::new();
         while node != start {
             let (before, choice) = self.nodes[node].from?;
@@ -240,8 +241,18 @@ impl<'a> Search<'a> {
             states: self.nodes.len(),
             executions: self.executions,
             complete: self.complete,
-            shortest: self.shortest(),
+            shortest: self.shortest().map(|(schedule, end)| self.told(schedule, end)),
         }
+    }
+
+    /// Adds to a deadlock what its schedule says of it.
+    fn told(&self, schedule: Vec<Choice>, end: End) -> (Vec<Choice>, End) {
+        let told = match &end {
+            End::Deadlock { .. } => replay_within(self.program, &schedule, &self.bounds).ok(),
+            _ => None,
+        };
+        let end = told.and_then(|told| told.trace.end).unwrap_or(end);
+        (schedule, end)
     }
 
     /// Breadth first over the edges found: the first broken end is one of those nearest to the start.

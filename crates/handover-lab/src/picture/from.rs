@@ -17,9 +17,9 @@ pub fn of_replay(title: &str, replay: &Replay) -> Picture {
         lanes: lanes(trace),
         arrows: arrows(trace),
         levels: levels(trace, &replay.moments),
-        waits: waits::of(trace, replay.moments.last()),
+        waits: waits::of(replay),
         circle: circle(trace),
-        verdict: verdict(trace, replay.moments.last()),
+        verdict: verdict(trace, Some(replay)),
         ..Picture::default()
     };
     for (thread, lane) in picture.lanes.iter_mut().enumerate() {
@@ -274,7 +274,7 @@ fn levels(trace: &Trace, moments: &[Moment]) -> Vec<Level> {
     trace.objects.iter().enumerate().filter_map(level).collect()
 }
 
-fn verdict(trace: &Trace, last: Option<&Moment>) -> String {
+fn verdict(trace: &Trace, replay: Option<&Replay>) -> String {
     let thread = |id: &ThreadId| trace.threads.get(*id).map_or("?", String::as_str);
     match &trace.end {
         None => "it goes on".to_owned(),
@@ -296,10 +296,8 @@ fn verdict(trace: &Trace, last: Option<&Moment>) -> String {
                     let all = all.iter().map(thread).collect::<Vec<_>>().join(", ");
                     format!("a deadlock: {all} and {} wait for one another", thread(end))
                 }
-                (_, []) => format!("a deadlock: nobody can go on{}", stuck(trace, last)),
-                (_, lost) => {
-                    format!("a lost wake-up: {} was notified when nobody slept", names(trace, lost))
-                }
+                (_, []) => format!("a deadlock: nobody can go on{}", stuck(trace, replay)),
+                (_, _) => format!("a lost wake-up: {}", lost(trace, replay)),
             }
         }
         Some(End::Starved { thread: id, steps }) => {
@@ -309,14 +307,27 @@ fn verdict(trace: &Trace, last: Option<&Moment>) -> String {
     }
 }
 
+/// Whose notification came too early.
+fn lost(trace: &Trace, replay: Option<&Replay>) -> String {
+    let sleepers = replay.map(|replay| replay.sleepers.iter()).into_iter().flatten();
+    let told = sleepers.filter(|one| one.is_lost()).map(|one| {
+        let thread = trace.threads.get(one.thread).map_or("?", String::as_str);
+        let condvar = name(trace, one.condvar);
+        format!("{condvar} was notified after {thread} had looked and before it slept")
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
 /// Who waits for what, those apart who only wait for another thread's end.
-fn stuck(trace: &Trace, last: Option<&Moment>) -> String {
+fn stuck(trace: &Trace, replay: Option<&Replay>) -> String {
+    let Some(replay) = replay else { return String::new() };
+    let last = replay.moments.last();
     let joins = |wait: &Wait| {
         let stands = last.and_then(|last| last.lanes.get(wait.lane));
         matches!(stands, Some(explore::Lane::Waits(Op::Join(_))))
     };
     let told = |wait: Wait| Some(format!("; {} {}", trace.threads.get(wait.lane)?, wait.says));
-    waits::of(trace, last).into_iter().filter(|wait| !joins(wait)).filter_map(told).collect()
+    waits::of(replay).into_iter().filter(|wait| !joins(wait)).filter_map(told).collect()
 }
 
 /// The lanes in the circle of a deadlock.

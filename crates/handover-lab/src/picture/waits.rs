@@ -2,12 +2,13 @@
 
 use super::Wait;
 use super::from::{Holds, name, wanted};
-use crate::explore::{self, Moment};
+use crate::explore::{self, Replay, Sleeper};
 use crate::op::{ObjectId, Op, ThreadId};
-use crate::trace::{End, Trace};
+use crate::trace::End;
 
 /// Everybody who waits at a deadlock; nothing where it ended otherwise.
-pub(super) fn of(trace: &Trace, last: Option<&Moment>) -> Vec<Wait> {
+pub(super) fn of(replay: &Replay) -> Vec<Wait> {
+    let (trace, last) = (&replay.trace, replay.moments.last());
     let (Some(End::Deadlock { .. }), Some(last)) = (&trace.end, last) else { return Vec::new() };
     let held: Vec<Vec<ObjectId>> =
         (0..trace.threads.len()).map(|thread| Holds::new(trace, thread).at(u64::MAX)).collect();
@@ -40,10 +41,24 @@ pub(super) fn of(trace: &Trace, last: Option<&Moment>) -> Vec<Wait> {
         }
         explore::Lane::Asleep(condvar) => {
             let about = format!("a notification of {}", name(trace, condvar));
-            let says = format!("sleeps on {}", name(trace, condvar));
+            let sleeper = replay.sleepers.iter().find(|one| one.thread == lane);
+            let why = sleeper.map_or("", why);
+            let says = format!("sleeps on {}{why}", name(trace, condvar));
             Some(Wait { lane, about, on: None, says })
         }
         _ => None,
     };
     last.lanes.iter().enumerate().filter_map(wait).collect()
+}
+
+/// Why it sleeps.
+fn why(sleeper: &Sleeper) -> &'static str {
+    match *sleeper {
+        Sleeper { would_go_on: false, .. } => ", for what never comes",
+        Sleeper { passed: true, .. } => {
+            ", and would go on if woken: the notification went to another"
+        }
+        Sleeper { missed: true, .. } => ", and its notification came too early",
+        _ => ", and nobody has notified since",
+    }
 }

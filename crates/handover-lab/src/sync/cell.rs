@@ -36,6 +36,7 @@ impl<T: Copy + Debug> Cell<T> {
     fn read(&self) -> T {
         let explored = |_| {
             let value = *self.value();
+            self.number.looks();
             self.number.learns(&value);
             value
         };
@@ -61,6 +62,7 @@ impl<T: Copy + Debug> Cell<T> {
         };
         let explored = |_| {
             let (before, after) = without_steps(update);
+            self.number.looks();
             self.number.learns(&before);
             self.number.holds(&after);
             (before, after)

@@ -102,6 +102,16 @@ impl Number {
         }
     }
 
+    /// The current thread looks at the object.
+    pub(crate) fn looks(self) {
+        if let Some((_, world)) = self.0.zip(here::world()) {
+            let mut world = world.borrow_mut();
+            if !world.abandoned {
+                world.does(Effect::Looks);
+            }
+        }
+    }
+
     pub(crate) fn get(self) -> Option<ObjectId> {
         self.0
     }

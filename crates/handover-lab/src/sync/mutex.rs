@@ -71,12 +71,14 @@ impl<T: Debug> Mutex<T> {
 impl<T: Debug> Deref for Guard<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
+        self.mutex.number.looks();
         self.held.as_ref().expect("held while not asleep")
     }
 }
 
 impl<T: Debug> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
+        self.mutex.number.looks();
         self.held.as_mut().expect("held while not asleep")
     }
 }

@@ -3,7 +3,7 @@
 use crate::programs;
 use handover_lab::sync::Shared;
 use handover_lab::{
-    Bounds, Choice, End, Exploration, Lane, Op, Wake, explore, replay, replay_within,
+    Bounds, Choice, End, Exploration, Lane, Op, Sleeper, Wake, explore, replay, replay_within,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -126,6 +126,47 @@ fn two_orders_of_two_locks_are_a_circle() {
 fn a_notification_before_the_sleep_is_a_lost_wakeup() {
     let (_, end) = how_it_breaks(programs::lost_wakeup);
     assert!(matches!(end, End::Deadlock { lost_wakeups, .. } if lost_wakeups == [1]));
+}
+
+/// Of every deadlock of this program, by every schedule: why each sleeper sleeps.
+fn sleepers(program: fn()) -> Vec<Sleeper> {
+    fn follow(program: fn(), prefix: &mut Vec<Choice>, found: &mut Vec<Sleeper>) {
+        let run = replay(program, prefix).unwrap();
+        found.extend(run.sleepers);
+        if run.trace.end.is_none() {
+            for &choice in &run.moments.last().unwrap().choices {
+                prefix.push(choice);
+                follow(program, prefix, found);
+                prefix.pop();
+            }
+        }
+    }
+    let mut found = Vec::new();
+    follow(program, &mut Vec::new(), &mut found);
+    assert!(!found.is_empty(), "there are deadlocks");
+    found
+}
+
+#[test]
+fn a_wakeup_is_lost_that_came_between_the_look_and_the_sleep() {
+    assert!(sleepers(programs::lost_wakeup).iter().all(Sleeper::is_lost));
+    let all = sleepers(|| programs::gate(true, true));
+    assert!(all.iter().all(|one| one.is_lost() && one.thread == 2), "{all:?}");
+}
+
+#[test]
+fn a_wakeup_that_went_to_another_is_not_lost() {
+    for one in sleepers(|| programs::gate(false, false)) {
+        assert!(one.passed && one.would_go_on && !one.is_lost(), "{one:?}");
+    }
+    assert!(sleepers(|| programs::monitor(2, 2, 1, true)).iter().all(|one| !one.is_lost()));
+}
+
+#[test]
+fn who_would_only_fall_asleep_again_has_lost_no_wakeup() {
+    for one in sleepers(|| programs::one_loaf(&["eve", "joe"])) {
+        assert!(!one.would_go_on && !one.is_lost(), "{one:?}");
+    }
 }
 
 #[test]

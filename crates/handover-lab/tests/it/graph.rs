@@ -12,6 +12,14 @@ fn whole(program: fn()) -> Graph {
     graph
 }
 
+/// An end without what only the way to it says.
+fn without_way(end: End) -> End {
+    match end {
+        End::Deadlock { circle, .. } => End::Deadlock { circle, lost_wakeups: vec![] },
+        end => end,
+    }
+}
+
 /// Follows every way from this node to its end, compares each new node with the replay of the way to it, and counts the ends.
 fn follow(
     program: fn(),
@@ -25,7 +33,9 @@ fn follow(
     if new {
         let told = replay(program, way).unwrap();
         let last = told.moments.last().unwrap();
-        assert_eq!(told.trace.end, node.end);
+        assert_eq!(told.trace.end.map(without_way), node.end);
+        let go_on = told.sleepers.iter().filter(|one| one.would_go_on).map(|one| one.thread);
+        assert_eq!(go_on.collect::<Vec<_>>(), node.would_go_on);
         assert_eq!((&last.lanes, &last.values), (&node.moment.lanes, &node.moment.values));
         assert_eq!(last.choices, node.moment.choices);
         assert_eq!((&told.trace.threads, &told.trace.objects), (&node.threads, &node.objects));
@@ -85,6 +95,23 @@ fn a_node_says_where_threads_stand_and_what_they_hold() {
     assert!(lines[1] < lines[2] && lines[2] < lines[0], "in the order of the source: {lines:?}");
     let well = graph.nodes.iter().find(|node| node.end == Some(End::Well)).unwrap();
     assert_eq!((well.places.as_slice(), well.moment.lanes[0]), ([None; 3].as_slice(), Lane::Done));
+}
+
+#[test]
+fn a_node_says_who_looked_in_its_last_step_and_who_would_go_on_if_woken() {
+    let graph = whole(programs::lost_wakeup);
+    let stuck = graph.nodes.iter().find(|node| node.end.as_ref().is_some_and(End::is_broken));
+    assert_eq!(stuck.unwrap().would_go_on, [1]);
+    assert!(graph.nodes[0].looks.iter().all(|looks| !looks), "nobody has taken a step");
+    let step = |node: usize, thread| {
+        let next = graph.nodes[node].next.iter().find(|(choice, _)| choice.thread == thread);
+        next.unwrap().1
+    };
+    let (looked, again) = (step(0, 1), step(step(0, 1), 1));
+    assert!(
+        graph.nodes[looked].looks[1] && !graph.nodes[again].looks[1],
+        "it locks without a look"
+    );
 }
 
 #[test]

@@ -214,6 +214,13 @@ fn an_svg_is_whole_names_everybody_and_escapes_what_it_quotes() {
 #[test]
 fn chrome_reads_what_is_written_for_it() {
     let picture = broken("The lost wake-up", programs::lost_wakeup);
+    let verdict = "a lost wake-up: told was notified after waiter had looked and before it slept";
+    assert_eq!(picture.verdict, verdict);
+    let passed = broken("One of two", || programs::gate(false, false)).verdict;
+    let other = "sleeps on opened, and would go on if woken: the notification went to another";
+    assert!(passed.contains(other), "{passed}");
+    let nothing = broken("One loaf", || programs::one_loaf(&["eve", "joe"])).verdict;
+    assert!(nothing.contains("sleeps on bread, for what never comes"), "{nothing}");
     let json: serde_json::Value = serde_json::from_str(&chrome::chrome(&picture)).unwrap();
     let events = json["traceEvents"].as_array().unwrap();
     let count = |phase: &str| events.iter().filter(|event| event["ph"] == phase).count();

@@ -64,6 +64,62 @@ pub(crate) fn lost_wakeup() {
     waiter.join();
 }
 
+/// One loaf, for as many as have a name here, who all look again when they are woken.
+pub(crate) fn one_loaf(eaters: &[&'static str]) {
+    let shelf = Arc::new((Mutex::new("shelf", 0), Condvar::new("bread")));
+    let eaters: Vec<_> = eaters
+        .iter()
+        .map(|&name| {
+            let shelf = Arc::clone(&shelf);
+            thread::spawn(name, move || {
+                let mut loaves = shelf.0.lock();
+                while *loaves == 0 {
+                    loaves = shelf.1.wait(loaves);
+                }
+                *loaves -= 1;
+            })
+        })
+        .collect();
+    *shelf.0.lock() += 1;
+    shelf.1.notify_one();
+    for eater in eaters {
+        eater.join();
+    }
+}
+
+/// A gate that is opened for two with a notification of all, or of one; the second looks, lets the mutex go, and sleeps.
+pub(crate) fn gate(careless: bool, all: bool) {
+    let gate = Arc::new((Mutex::new("open", false), Condvar::new("opened")));
+    let (first, second) = (Arc::clone(&gate), Arc::clone(&gate));
+    let first = thread::spawn("first", move || {
+        let mut open = first.0.lock();
+        while !*open {
+            open = first.1.wait(open);
+        }
+    });
+    let second = thread::spawn("second", move || {
+        if careless {
+            let open = *second.0.lock();
+            if !open {
+                drop(second.1.wait(second.0.lock()));
+            }
+            return;
+        }
+        let mut open = second.0.lock();
+        while !*open {
+            open = second.1.wait(open);
+        }
+    });
+    *gate.0.lock() = true;
+    if all {
+        gate.1.notify_all()
+    } else {
+        gate.1.notify_one()
+    }
+    first.join();
+    second.join();
+}
+
 /// Sleeps once and takes for granted that it was notified.
 pub(crate) fn trusts_a_wakeup() {
     let place = Arc::new((Mutex::new("ready", false), Condvar::new("told")));

@@ -103,6 +103,12 @@ struct Stand {
     line: Option<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     holds: Vec<usize>,
+    /// Whether it looked at what is shared in its last step: what tells a wake-up that was lost, where there are conditions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    looks: bool,
+    /// Whether it would go on if it were woken, for one who sleeps at a deadlock.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    would_go_on: bool,
 }
 
 impl Stand {
@@ -125,6 +131,7 @@ impl Stand {
         };
         let line = node.places.get(thread).copied().flatten();
         let line = line.and_then(|line| usize::try_from(line).ok());
+        let sleeps = node.objects.iter().any(|(kind, _)| *kind == Kind::Condvar);
         Self {
             name: node.threads.get(thread).cloned().unwrap_or_default(),
             is,
@@ -135,6 +142,8 @@ impl Stand {
             whom: op.and_then(|op| whom(node, op)),
             line: line.filter(|line| lines.contains(line)),
             holds: node.holds.get(thread).cloned().unwrap_or_default(),
+            looks: sleeps && node.looks.get(thread).copied().unwrap_or_default(),
+            would_go_on: node.would_go_on.contains(&thread),
         }
     }
 }
@@ -145,7 +154,8 @@ fn key(op: Op) -> Option<&'static str> {
         Op::Read(_) | Op::Write(_) | Op::Update(_) => "cell",
         Op::Lock(_) => "lock",
         Op::Relock { .. } => "relock",
-        Op::NotifyOne(_) | Op::NotifyAll(_) => "notify",
+        Op::NotifyOne(_) => "notify",
+        Op::NotifyAll(_) => "notify_all",
         Op::Acquire(_) => "acquire",
         Op::Send(_) => "send",
         Op::Receive(_) => "receive",
