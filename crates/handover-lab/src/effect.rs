@@ -17,9 +17,9 @@ pub(crate) enum Effect {
     /// Looks at what is shared: at a cell, or through a guard. It tells when, and not what.
     Looks,
     /// Has seen a value, and may act on it from here on.
-    Learns(u64),
+    Learns(u128),
     /// Carries on nothing but this from what it has learnt.
-    ForgetsAllBut(u64),
+    ForgetsAllBut(u128),
     Creates(Thing),
     /// Starts a thread of this name.
     Spawns(Rc<str>, Place),
@@ -37,18 +37,23 @@ pub(crate) enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Cue {
     thread: ThreadId,
-    history: u64,
+    history: u128,
     answer: Answer,
     /// The object of the step, as a hash.
-    finds: u64,
+    finds: u128,
     /// What it makes now gets these numbers.
     next: (ThreadId, ObjectId),
 }
 
-pub(crate) fn digest(value: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+/// A hash of this in 128 bits, so that among millions of states no two are taken for the same by chance.
+pub(crate) fn digest(value: impl Hash) -> u128 {
+    let half = |seed: u64| {
+        let mut hasher = DefaultHasher::new();
+        seed.hash(&mut hasher);
+        value.hash(&mut hasher);
+        hasher.finish()
+    };
+    u128::from(half(1)) << 64 | u128::from(half(2))
 }
 
 impl World {
@@ -120,13 +125,13 @@ impl World {
         thread.asked = now;
     }
 
-    pub(crate) fn learns(&mut self, value: u64) {
+    pub(crate) fn learns(&mut self, value: u128) {
         let thread = &mut self.threads[self.current];
         thread.history = digest((thread.history, value));
     }
 
     /// All that the current thread has learnt, as a hash.
-    pub(crate) fn history(&self) -> u64 {
+    pub(crate) fn history(&self) -> u128 {
         self.threads.get(self.current).map_or(0, |thread| thread.history)
     }
 

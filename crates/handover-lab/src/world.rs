@@ -46,16 +46,16 @@ pub(crate) struct Thread {
     /// When it asked for the step it waits for.
     pub(crate) asked: u64,
     /// Everything the thread has learnt, as a hash: a deterministic thread with the same history is in the same state.
-    pub(crate) history: u64,
+    pub(crate) history: u128,
     /// What it never forgets: what its maker had learnt when it started it, and the numbers of what it has made.
-    pub(crate) origin: u64,
+    pub(crate) origin: u128,
     /// In how many states in a row it could not have what it asks for, or slept; counted only where patience is bounded.
     pub(crate) blocked: usize,
     /// Has yielded, and nobody else has taken a step since.
     pub(crate) yielded: bool,
     pub(crate) answer: Answer,
     /// The object of the step that it was granted, as a hash: its code looks at nothing else.
-    pub(crate) finds: u64,
+    pub(crate) finds: u128,
     /// At which step it looked last at what is shared. As the next, it tells how a deadlock came about, and no state from another.
     pub(crate) looked: u64,
     /// Whether that was in its own last step.
@@ -381,7 +381,7 @@ impl World {
     }
 
     /// What a thread that is granted this finds.
-    fn finds(&self, op: Op) -> u64 {
+    fn finds(&self, op: Op) -> u128 {
         let object = match op {
             Op::Relock { mutex, .. } => Some(mutex),
             op => op.object(),
