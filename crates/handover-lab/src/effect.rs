@@ -29,6 +29,10 @@ pub(crate) enum Effect {
     /// An object has this value from now on.
     Holds(ObjectId, Rc<str>),
     Becomes(ObjectId, State),
+    /// Does this while it panics.
+    AtOnce(Op, Place),
+    /// Has panicked and said this, and is left in the midst of it.
+    Leaves(String),
     /// Has ended, or panicked and said this.
     Ends(Option<String>),
 }
@@ -113,6 +117,11 @@ impl World {
             }
             Effect::Holds(id, value) => self.things[*id].value = Rc::clone(value),
             Effect::Becomes(id, state) => self.things[*id].state = state.clone(),
+            Effect::AtOnce(op, place) => self.at_once(*op, place),
+            Effect::Leaves(said) => {
+                self.threads[self.current].unwinds = true;
+                self.ends(Some(said));
+            }
             Effect::Ends(panicked) => self.ends(panicked.as_ref()),
         }
     }
@@ -128,6 +137,15 @@ impl World {
     pub(crate) fn learns(&mut self, value: u128) {
         let thread = &mut self.threads[self.current];
         thread.history = digest((thread.history, value));
+    }
+
+    /// Whether the current thread is being unwound, after the end.
+    pub(crate) fn current_unwinds(&self) -> bool {
+        self.threads[self.current].unwinds
+    }
+
+    pub(crate) fn unwinds_current(&mut self) {
+        self.threads[self.current].unwinds = true;
     }
 
     /// All that the current thread has learnt, as a hash.
@@ -165,6 +183,7 @@ impl World {
             finds: 0,
             looked: 0,
             looks: false,
+            unwinds: false,
         });
         self.births.push_back(id);
     }

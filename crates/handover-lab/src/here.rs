@@ -18,6 +18,21 @@ thread_local! {
     static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
 }
 
+thread_local! {
+    static SAID: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Keeps what a panic of an explored thread says, for the case that it is left in the midst of it.
+pub(crate) fn says(text: String) {
+    SAID.set(text);
+}
+
+/// What the last panic of an explored thread said.
+pub(crate) fn said_last() -> String {
+    let said = SAID.with_borrow(Clone::clone);
+    if said.is_empty() { "a panic without a text".to_owned() } else { said }
+}
+
 /// The run of the calling thread; none for a program that just runs.
 pub(crate) fn run() -> Option<Run> {
     RUN.with_borrow(Clone::clone)

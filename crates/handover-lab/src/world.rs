@@ -60,6 +60,8 @@ pub(crate) struct Thread {
     pub(crate) looked: u64,
     /// Whether that was in its own last step.
     pub(crate) looks: bool,
+    /// Is being unwound by a panic, after the execution was over.
+    pub(crate) unwinds: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -115,6 +117,8 @@ pub(crate) struct Code {
     pub(crate) unborn: Vec<(ThreadId, Body)>,
     /// What the coroutine that runs next is to take.
     pub(crate) begins: Option<Body>,
+    /// The coroutine that ran has come to the end of its body.
+    pub(crate) ended: bool,
 }
 
 impl Clone for Code {
@@ -362,11 +366,7 @@ impl World {
                     *places -= 1;
                 }
             }
-            Op::Release(sem) => {
-                if let State::Semaphore { places } = &mut self.things[sem].state {
-                    *places += 1;
-                }
-            }
+            Op::Release(sem) => self.release(sem),
             Op::Send(buffer) | Op::Receive(buffer) | Op::Close(buffer) => {
                 answer = self.hand_over(buffer, op)
             }
@@ -378,6 +378,26 @@ impl World {
         thread.answer = answer;
         thread.standing = Standing::Running;
         true
+    }
+
+    /// Does for the current thread, in the midst of its step, what waits for nobody and tells it nothing.
+    pub(crate) fn at_once(&mut self, op: Op, place: &'static Location<'static>) {
+        self.note(op, place);
+        self.learns(digest(op));
+        match op {
+            Op::NotifyAll(condvar) => self.notify(condvar, op, Wake::None),
+            Op::Release(sem) => self.release(sem),
+            Op::Close(buffer) => {
+                self.hand_over(buffer, op);
+            }
+            _ => {}
+        }
+    }
+
+    fn release(&mut self, sem: ObjectId) {
+        if let State::Semaphore { places } = &mut self.things[sem].state {
+            *places += 1;
+        }
     }
 
     /// What a thread that is granted this finds.

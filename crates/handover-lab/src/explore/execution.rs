@@ -5,7 +5,7 @@ use super::search::Bounds;
 use crate::effect::{Cue, Effect};
 use crate::here;
 use crate::op::ThreadId;
-use crate::world::{Body, Choice, Standing, World};
+use crate::world::{Body, Choice, World};
 use generator::{Generator, Gn};
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::panic::{self, AssertUnwindSafe};
@@ -114,9 +114,7 @@ impl Execution {
         if let Some(effects) = &mut world.effects {
             self.runs.push((cue, std::mem::take(effects)));
         }
-        if world.abandoned
-            || matches!(world.threads[id].standing, Standing::Done | Standing::Panicked)
-        {
+        if std::mem::take(&mut world.code.ended) {
             self.pool.idle.borrow_mut().push(coroutine);
         } else {
             self.coroutines[id] = Some(coroutine);
@@ -126,11 +124,18 @@ impl Execution {
 
 impl Drop for Execution {
     fn drop(&mut self) {
-        // The next step that a thread asks for unwinds it.
+        // The next step that a thread asks for unwinds it. One that was left while it panicked goes first: until it is done, std
+        // takes every thread for panicking.
         self.world.borrow_mut().abandoned = true;
-        for id in 0..self.coroutines.len() {
-            self.run(id);
+        let mut left: Vec<ThreadId> = (0..self.coroutines.len()).collect();
+        left.sort_by_key(|&id| !self.world.borrow().threads[id].unwinds);
+        // What locks a mutex while it is unwound may have to wait until another has been.
+        for _ in 0..self.coroutines.len() {
+            left.iter().for_each(|&id| self.run(id));
+            left.retain(|&id| self.coroutines[id].is_some());
         }
+        // Those that wait for each other now, which only their clean-up does, cannot be ended.
+        self.coroutines.drain(..).flatten().for_each(std::mem::forget);
     }
 }
 
@@ -148,6 +153,7 @@ fn shell(body: Body) {
     let ended = panic::catch_unwind(AssertUnwindSafe(body));
     let Some(world) = here::world() else { return };
     let mut world = world.borrow_mut();
+    world.code.ended = true;
     if !world.abandoned {
         world.does(Effect::Ends(ended.err().map(|payload| crate::said(&*payload))));
     }
@@ -159,7 +165,9 @@ fn keep_quiet() {
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
+            if QUIET.get() {
+                here::says(crate::said(info.payload()));
+            } else {
                 before(info);
             }
         }));

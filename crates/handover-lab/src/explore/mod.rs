@@ -24,6 +24,8 @@
 //!   once have had what it asks for: one that is always overtaken in the last moment does not count. Where nobody starves, it is on
 //!   the assumption that who can go on again and again does so at some time, which std's mutex does not promise;
 //! - that a semaphore's place is owed by a certain thread: a deadlock is found, but its circle is told only of mutexes and joins;
+//! - what others do while a thread panics: what its clean-up does in a `Drop` belongs to the step that panicked. Where that would
+//!   wait, look at something, or choose whom to wake, the execution ends with the panic, also with one that the program would catch;
 //! - what a yield does that returns at once, as std's may: here another thread takes a step first;
 //! - what is told apart only by what its `Debug` leaves out: values are compared as they are written. Derive it.
 //!

@@ -144,7 +144,8 @@ impl<'a> Search<'a> {
             }
             let (to, new) = self.arrive(world, Some((from, choice)));
             self.nodes[from].next.push((choice, to));
-            if new.is_some() && ran.is_some() {
+            // One that is over is taken down at once: a thread of it may have been left while it panicked.
+            if new.is_some() && goes_on(self.nodes[to].end.as_ref()) && ran.is_some() {
                 self.live = ran.map(|execution| (to, execution));
             }
             stack.extend(new);

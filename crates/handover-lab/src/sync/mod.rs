@@ -66,23 +66,51 @@ pub(crate) fn step(op: Op) -> Answer {
     let Some(world) = here::world() else { return Answer::Granted };
     assert!(
         !WITHIN.get(),
-        "what changes an atomic may take no step itself, as this {op:?}: do that before"
+        "what changes an atomic may take no step itself, and here it {} something: do that before",
+        op.verb()
     );
     if !world.borrow().abandoned {
-        world.borrow_mut().does(Effect::Asks(op, Location::caller()));
-        #[expect(
-            deprecated,
-            reason = "the scope that its successor wants would have to pass through the user's program"
-        )]
-        generator::yield_with(());
+        if std::thread::panicking() && does_at_once(op, Location::caller()) {
+            return Answer::Granted;
+        }
+        if !std::thread::panicking() {
+            world.borrow_mut().does(Effect::Asks(op, Location::caller()));
+        }
+        suspend();
     }
-    let world = world.borrow();
-    if world.abandoned && !std::thread::panicking() {
+    let mut world = world.borrow_mut();
+    if world.abandoned && !(world.current_unwinds() && std::thread::panicking()) {
         // The execution is over: the thread is unwound, silently.
+        world.unwinds_current();
         drop(world);
         std::panic::resume_unwind(Box::new("the execution is over"));
     }
     world.answer()
+}
+
+/// Lets the run go on elsewhere, until it comes back to this thread.
+pub(crate) fn suspend() {
+    #[expect(
+        deprecated,
+        reason = "the scope that its successor wants would have to pass through the user's program"
+    )]
+    generator::yield_with(());
+}
+
+/// What a thread does while it panics, in a `Drop`: no other thread may run meanwhile, since std would take it for panicking too. So
+/// it is part of the step, if it is of a kind that waits for nobody and tells the thread nothing; if not, the execution ends here,
+/// with the panic, and this is false.
+fn does_at_once(op: Op, place: &'static Location<'static>) -> bool {
+    let Some(world) = here::world() else { return false };
+    let waits_for_nobody =
+        matches!(op, Op::Write(_) | Op::NotifyAll(_) | Op::Release(_) | Op::Close(_) | Op::Yield);
+    let effect = if waits_for_nobody {
+        Effect::AtOnce(op, place)
+    } else {
+        Effect::Leaves(here::said_last())
+    };
+    world.borrow_mut().does(effect);
+    waits_for_nobody
 }
 
 impl Number {

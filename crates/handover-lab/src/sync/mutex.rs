@@ -1,6 +1,6 @@
 //! Mutual exclusion, and sleeping until somebody notifies.
 
-use super::{Number, perform, step};
+use super::{Number, perform, step, suspend};
 use crate::effect::Effect;
 use crate::here;
 use crate::op::{Kind, Op};
@@ -9,7 +9,7 @@ use crate::world::State;
 use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 
 /// A value that one thread holds at a time.
 #[derive(Debug)]
@@ -48,7 +48,14 @@ impl<T: Debug> Mutex<T> {
     }
 
     fn take_and_learn(&self) -> std::sync::MutexGuard<'_, T> {
-        let held = self.take();
+        let held = loop {
+            match self.value.try_lock() {
+                Ok(held) => break held,
+                Err(TryLockError::Poisoned(held)) => break held.into_inner(),
+                // Only when the execution is over, and threads are unwound one after the other: the holder's turn comes.
+                Err(TryLockError::WouldBlock) => suspend(),
+            }
+        };
         self.number.learns(&(&*held, self.is_poisoned()));
         held
     }

@@ -72,7 +72,9 @@ fn what_is_done_in_one_step_is_not_lost() {
 
 #[test]
 fn counts_are_those_of_an_enumeration_of_every_schedule() {
-    let programs: [fn(); 15] = [
+    let programs: [fn(); 17] = [
+        programs::gives_back_in_a_panic,
+        programs::locks_in_a_panic,
         programs::poisoned_asleep,
         programs::cleared,
         programs::learnt_before_the_rounds,
@@ -208,6 +210,24 @@ fn a_change_that_takes_a_step_is_refused_in_a_sentence() {
         matches!(&end, End::Panicked { said, .. } if said.contains("may take no step")),
         "{end:?}"
     );
+}
+
+#[test]
+fn what_is_done_in_a_panic_is_seen_by_nobody_in_the_midst_of_it() {
+    assert_eq!(all(programs::gives_back_in_a_panic).broken, 0);
+}
+
+#[test]
+fn a_panic_whose_clean_up_would_wait_is_told_and_ends_there() {
+    let found = all(programs::locks_in_a_panic);
+    assert_eq!(found.broken, found.schedules);
+    let (schedule, end) = found.shortest.unwrap();
+    assert!(
+        matches!(&end, End::Panicked { thread: 0, said } if said.contains("it is none")),
+        "{end:?}"
+    );
+    assert_eq!(replay(programs::locks_in_a_panic, &schedule).unwrap().trace.end, Some(end));
+    assert!(!std::thread::panicking());
 }
 
 #[test]

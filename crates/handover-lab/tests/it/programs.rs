@@ -243,6 +243,62 @@ pub(crate) fn rounds_in_rounds() {
     assert_eq!(cell.load(), 5);
 }
 
+#[derive(Debug)]
+struct Gives(Arc<Semaphore>);
+
+impl Drop for Gives {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+/// A panic that is caught gives a place back on its way; nobody else is seen to panic, and no mutex is poisoned.
+pub(crate) fn gives_back_in_a_panic() {
+    let place = Arc::new((Arc::new(Semaphore::new("places", 0)), Mutex::new("books", 0)));
+    let (panics, adds) = (Arc::clone(&place), Arc::clone(&place));
+    let panics = thread::spawn("panics", move || {
+        let work = AssertUnwindSafe(|| {
+            let _place = Gives(Arc::clone(&panics.0));
+            resume_unwind(Box::new("halfway"));
+        });
+        assert!(catch_unwind(work).is_err());
+    });
+    let adds = thread::spawn("adds", move || {
+        *adds.1.lock() += 1;
+        assert!(!std::thread::panicking(), "it does not panic");
+    });
+    place.0.acquire();
+    panics.join();
+    adds.join();
+    let held = place.1.lock();
+    assert!(!place.1.is_poisoned(), "nobody panicked with it");
+    drop(held);
+}
+
+#[derive(Debug)]
+struct Counts(Arc<Mutex<u32>>);
+
+impl Drop for Counts {
+    fn drop(&mut self) {
+        *self.0.lock() += 1;
+    }
+}
+
+/// A panic whose clean-up wants a mutex, which another may hold.
+pub(crate) fn locks_in_a_panic() {
+    let count = Arc::new(Mutex::new("count", 0));
+    let (other, cell) = (Arc::clone(&count), Arc::new(Shared::new("cell", 0)));
+    let reads = Arc::clone(&cell);
+    let holder = thread::spawn("holder", move || {
+        let held = other.lock();
+        reads.read();
+        drop(held);
+    });
+    let _counts = Counts(count);
+    assert_eq!(cell.read(), 1, "it is none");
+    holder.join();
+}
+
 /// Asks for the other cell in the middle of changing this one.
 pub(crate) fn steps_within_a_step() {
     let cells = Arc::new((Atomic::new("one", 0), Atomic::new("other", 1)));
