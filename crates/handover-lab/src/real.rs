@@ -1,8 +1,8 @@
 //! Real threads, with every operation written down as it happens: when it was asked for, and when it was had.
 //!
 //! Each thread writes into a list of its own, so that recording orders nothing that the program does not order itself, and touches
-//! no memory that another thread writes. A clock is read twice for an operation that may wait, and once for another; what that
-//! costs is in the book's figures.
+//! no memory that another thread writes. A clock is read twice for an operation, before it and after it, and once for what only ends
+//! or begins something: giving a mutex back, falling asleep, starting a thread. What that costs is in the book's figures.
 
 use crate::here;
 use crate::op::{Kind, ObjectId, Op, ThreadId};
@@ -14,22 +14,33 @@ use std::time::{Duration, Instant};
 /// Operations that are kept of one thread; more are counted and not kept.
 const EVENTS_MAX: usize = 100_000;
 
-/// A run of real threads that is being recorded.
+/// A run of real threads that is being recorded. The program's threads hold one of its mutexes at a time; `record` holds `ended`
+/// while `trace` reads, and `trace` holds `threads` while it takes the others one by one.
 #[derive(Debug)]
 pub(crate) struct Recording {
+    /// Never written again; every pen counts its times from it.
     began: Instant,
+    /// Written by whoever starts a thread, before that runs; read by `trace`.
     threads: Mutex<Vec<(String, Arc<Mutex<Lane>>)>>,
+    /// Written by whoever makes an object; read by `trace`.
     objects: Mutex<Vec<(Kind, String)>>,
+    /// Written once, by the first thread that panics; read by `trace`.
     panic: Mutex<Option<(ThreadId, String)>>,
+    /// Set by the program's main thread at its end, which then rings `end`; `record` waits for it.
     ended: Mutex<bool>,
+    /// Rung with `ended`.
     end: Condvar,
 }
 
-/// What one thread has done, and the operation it is in.
+/// What one thread has done, and the operation it is in. Written by that thread alone, and read once, by `trace`, all under the
+/// lane's own mutex: nobody else takes it while the program runs, so it never waits.
 #[derive(Debug, Default)]
 struct Lane {
+    /// What it has had, in order; at most [`EVENTS_MAX`].
     events: Vec<Event>,
+    /// What it has asked for and not had yet.
     waits: Option<(Op, u64, &'static Location<'static>)>,
+    /// How many events were not kept.
     dropped: u64,
 }
 
@@ -182,13 +193,13 @@ impl Pen {
         }
     }
 
-    /// Notes an operation that waits for nobody.
+    /// Notes what takes no time of its own.
     pub(crate) fn note(&self, op: Op, place: &'static Location<'static>) {
         let now = self.recording.now();
         lock(&self.lane).push(Event { op, asked: now, took: now, place });
     }
 
-    /// Notes that its thread is in an operation that may wait; since when.
+    /// Notes that its thread is in an operation, and since when.
     fn asks(&self, op: Op, place: &'static Location<'static>) -> u64 {
         let asked = self.recording.now();
         lock(&self.lane).waits = Some((op, asked, place));
@@ -203,7 +214,7 @@ impl Pen {
     }
 }
 
-/// Does an operation that may wait, and writes it down if the calling thread is recorded.
+/// Does an operation, and writes it down with its two times if the calling thread is recorded.
 pub(crate) fn perform<R>(op: Op, place: &'static Location<'static>, work: impl FnOnce() -> R) -> R {
     let asked = here::pen(|pen| pen.asks(op, place));
     let value = work();
