@@ -7,6 +7,7 @@ use super::search::{Bounds, Search};
 use crate::op::{Kind, ObjectId, ThreadId};
 use crate::trace::End;
 use crate::world::{Choice, Standing, State, World};
+use std::panic::Location;
 
 /// All states of a program and the steps between them.
 #[derive(Debug, Clone)]
@@ -30,8 +31,8 @@ pub struct Node {
     pub objects: Vec<(Kind, String)>,
     /// Where everybody stands.
     pub moment: Moment,
-    /// The source line of the operation that each thread asks for or sleeps in, by number; `None` for one that has ended.
-    pub places: Vec<Option<u32>>,
+    /// Where in the source the operation stands that each thread asks for or sleeps in, by number; `None` for one that has ended.
+    pub places: Vec<Option<&'static Location<'static>>>,
     /// The mutexes that each thread holds, by number.
     pub holds: Vec<Vec<ObjectId>>,
     /// Whether each thread looked at what is shared in its own last step, by number: at a cell, or at what a mutex guards.
@@ -92,8 +93,7 @@ pub fn graph(program: fn(), bounds: Bounds) -> Graph {
 
 fn seen(world: &World) -> Node {
     let ended = |standing| matches!(standing, Standing::Done | Standing::Panicked);
-    let place =
-        |thread: &crate::world::Thread| (!ended(thread.standing)).then(|| thread.place.line());
+    let place = |thread: &crate::world::Thread| (!ended(thread.standing)).then_some(thread.place);
     Node {
         threads: world.threads.iter().map(|thread| thread.name.to_string()).collect(),
         objects: world.objects(),

@@ -91,7 +91,9 @@ fn a_node_says_where_threads_stand_and_what_they_hold() {
     let stuck = stuck.expect("it can break");
     assert_eq!(stuck.holds, [vec![], vec![0], vec![1]]);
     assert_eq!(stuck.end, Some(End::Deadlock { circle: vec![1, 2], lost_wakeups: vec![] }));
-    let lines: Vec<u32> = stuck.places.iter().map(|line| line.unwrap()).collect();
+    let places = stuck.places.iter().map(|place| place.unwrap());
+    assert!(places.clone().all(|place| place.file().ends_with("programs.rs")));
+    let lines: Vec<u32> = places.map(|place| place.line()).collect();
     assert!(lines[1] < lines[2] && lines[2] < lines[0], "in the order of the source: {lines:?}");
     let well = graph.nodes.iter().find(|node| node.end == Some(End::Well)).unwrap();
     assert_eq!((well.places.as_slice(), well.moment.lanes[0]), ([None; 3].as_slice(), Lane::Done));

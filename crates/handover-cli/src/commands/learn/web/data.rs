@@ -10,6 +10,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
+use std::panic::Location;
+use std::path::Path;
 
 use handover_lab::{Bounds, Choice, End, Graph, Kind, Lane, Node, Op, Wake, explore, graph};
 use handover_lessons::{Lesson, Program, all};
@@ -46,7 +48,8 @@ fn line(lesson: &Lesson) -> Value {
 }
 
 fn written(lesson: &Lesson) -> Vec<u8> {
-    let programs: Vec<Value> = lesson.programs.iter().map(told).collect();
+    let programs: Vec<Value> =
+        lesson.programs.iter().map(|program| told(lesson, program)).collect();
     let about = json!({
         "number": lesson.number,
         "name": lesson.name,
@@ -64,7 +67,7 @@ fn rows(items: &[Value]) -> String {
     format!("[\n{}\n]", items.join(",\n"))
 }
 
-fn told(program: &Program) -> Value {
+fn told(lesson: &Lesson, program: &Program) -> Value {
     let bounds = Bounds { states: STATES_MAX, ..program.bounds() };
     let found = explore(program.run, bounds.clone());
     json!({
@@ -77,7 +80,7 @@ fn told(program: &Program) -> Value {
         // As text: there may be more than JavaScript's numbers can count.
         "schedules": found.schedules.to_string(),
         "broken": found.broken.to_string(),
-        "graph": found.complete.then(|| Tables::of(program).graph(&graph(program.run, bounds))),
+        "graph": found.complete.then(|| Tables::of(lesson, program).graph(&graph(program.run, bounds))),
     })
 }
 
@@ -112,7 +115,7 @@ struct Stand {
 }
 
 impl Stand {
-    fn of(node: &Node, thread: usize, lane: Lane, lines: &Range<usize>) -> Self {
+    fn of(node: &Node, thread: usize, lane: Lane, source: &Source) -> Self {
         let (is, op) = match lane {
             Lane::Ready(op) => ("ready", Some(op)),
             Lane::Waits(op) => ("waits", Some(op)),
@@ -129,8 +132,7 @@ impl Stand {
             Some(Op::Relock { mutex, .. }) => Some(mutex),
             _ => None,
         };
-        let line = node.places.get(thread).copied().flatten();
-        let line = line.and_then(|line| usize::try_from(line).ok());
+        let place = node.places.get(thread).copied().flatten();
         let sleeps = node.objects.iter().any(|(kind, _)| *kind == Kind::Condvar);
         Self {
             name: node.threads.get(thread).cloned().unwrap_or_default(),
@@ -140,7 +142,7 @@ impl Stand {
             what,
             mutex,
             whom: op.and_then(|op| whom(node, op)),
-            line: line.filter(|line| lines.contains(line)),
+            line: place.and_then(|place| source.line(place)),
             holds: node.holds.get(thread).cloned().unwrap_or_default(),
             looks: sleeps && node.looks.get(thread).copied().unwrap_or_default(),
             would_go_on: node.would_go_on.contains(&thread),
@@ -176,9 +178,7 @@ fn whom(node: &Node, op: Op) -> Option<String> {
 /// What is said in states, each once.
 #[derive(Debug, Default)]
 struct Tables {
-    /// The lines of the source. A thread may stand elsewhere: in what another program of the lesson defines, or, where an
-    /// operation is called through a pointer, as in `map(JoinHandle::join)`, in the engine.
-    lines: Range<usize>,
+    source: Source,
     objects: Table<Vec<(&'static str, String)>>,
     words: Table<String>,
     lanes: Table<Stand>,
@@ -186,10 +186,11 @@ struct Tables {
 }
 
 impl Tables {
-    fn of(program: &Program) -> Self {
+    fn of(lesson: &Lesson, program: &Program) -> Self {
         let first = program.first_line();
         let lines = first..first + program.source().lines().count();
-        Self { lines, ..Self::default() }
+        let source = Source { file: format!("{:02}_", lesson.number), lines };
+        Self { source, ..Self::default() }
     }
 
     fn graph(mut self, graph: &Graph) -> Value {
@@ -208,7 +209,7 @@ impl Tables {
     fn node(&mut self, node: &Node) -> Value {
         let lanes = node.moment.lanes.iter().enumerate();
         let lanes: Vec<usize> = lanes
-            .map(|(thread, &lane)| self.lanes.place(Stand::of(node, thread, lane, &self.lines)))
+            .map(|(thread, &lane)| self.lanes.place(Stand::of(node, thread, lane, &self.source)))
             .collect();
         let values = node.moment.values.iter();
         let values: Vec<usize> = values.map(|value| self.words.place(value.clone())).collect();
@@ -226,6 +227,24 @@ impl Tables {
             told.push(json!(table));
         }
         Value::Array(told)
+    }
+}
+
+/// What is shown of the source. A thread may stand elsewhere: in what another program of the lesson defines, or, where an operation
+/// is called through a pointer, as in `map(JoinHandle::join)`, in the engine or in std.
+#[derive(Debug, Default)]
+struct Source {
+    /// How the name of its file begins.
+    file: String,
+    lines: Range<usize>,
+}
+
+impl Source {
+    /// The line of it on which this place is, if it is there.
+    fn line(&self, place: &Location<'_>) -> Option<usize> {
+        let file = Path::new(place.file()).file_name()?.to_str()?;
+        let line = usize::try_from(place.line()).ok()?;
+        (file.starts_with(&self.file) && self.lines.contains(&line)).then_some(line)
     }
 }
 
@@ -294,8 +313,9 @@ mod tests {
 
     /// Every program and what the page is told of it, which takes a while to find out.
     static TOLD: LazyLock<Vec<(&Program, Value)>> = LazyLock::new(|| {
-        let programs = all().flat_map(|lesson| lesson.programs);
-        programs.map(|program| (program, told(program))).collect()
+        let programs =
+            all().flat_map(|lesson| lesson.programs.iter().map(move |one| (lesson, one)));
+        programs.map(|(lesson, program)| (program, told(lesson, program))).collect()
     });
 
     fn list(value: &Value) -> &[Value] {
@@ -358,6 +378,16 @@ mod tests {
             looked_at += 1;
         }
         assert!(looked_at >= 6, "{looked_at}");
+    }
+
+    #[test]
+    fn a_line_of_another_file_is_none_of_the_program() {
+        let here = Location::caller();
+        let line = usize::try_from(here.line()).unwrap();
+        let source = |file: &str| Source { file: file.to_owned(), lines: line..line + 1 };
+        assert_eq!(source("data").line(here), Some(line));
+        assert_eq!(source("04_").line(here), None);
+        assert_eq!(Source { lines: 0..line, ..source("data") }.line(here), None);
     }
 
     #[test]
