@@ -19,10 +19,12 @@ use tokio::sync::Semaphore;
 
 use crate::failure::Failure;
 
-/// As many as a class of browsers could have; the next one waits.
-const CONNECTIONS_MAX: usize = 256;
-/// How long a browser may take to say what it wants, on a new connection or on one that it keeps.
-const REQUEST_WITHIN: Duration = Duration::from_secs(30);
+/// What one browser may take from the others.
+const LIMITS: Limits = Limits {
+    connections_max: 256,
+    request_within: Duration::from_secs(30),
+    connection_within: Duration::from_secs(120),
+};
 /// How long to wait where no connection can be accepted: too many files are open, and some are closed in a moment.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -36,6 +38,17 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CACHE_CONTROL, "no-cache"),
 ];
+
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// As many as a class of browsers could have; the next one waits.
+    connections_max: usize,
+    /// How long a browser may take to say what it wants, on a new connection or on one that it keeps.
+    request_within: Duration,
+    /// How long a connection lasts, whatever it is used for: one that asks and does not read the answers would keep its place
+    /// for good. The page's largest file takes a moment on the loopback address, and a browser connects again by itself.
+    connection_within: Duration,
+}
 
 /// The page, and the port that it is to be served on.
 #[derive(Debug)]
@@ -75,15 +88,15 @@ impl Server {
     /// Answers until Ctrl-C.
     pub(super) async fn run(self) {
         tokio::select! {
-            () = accept(self.listener, self.files) => {}
+            () = accept(self.listener, self.files, LIMITS) => {}
             // Where the signal cannot be heard it ends the program by itself.
             Ok(()) = tokio::signal::ctrl_c() => {}
         }
     }
 }
 
-async fn accept(listener: TcpListener, files: Arc<Files>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+async fn accept(listener: TcpListener, files: Arc<Files>, limits: Limits) {
+    let room = Arc::new(Semaphore::new(limits.connections_max));
     loop {
         // It is never closed.
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
@@ -98,9 +111,10 @@ async fn accept(listener: TcpListener, files: Arc<Files>) {
                 async { Ok::<_, Infallible>(answer) }
             });
             let mut server = http1::Builder::new();
-            server.timer(TokioTimer::new()).header_read_timeout(REQUEST_WITHIN);
-            // A browser that goes away is none of the server's business.
-            _ = server.serve_connection(TokioIo::new(stream), service).await;
+            server.timer(TokioTimer::new()).header_read_timeout(limits.request_within);
+            let served = server.serve_connection(TokioIo::new(stream), service);
+            // A browser that goes away, or is sent away, is none of the server's business.
+            _ = tokio::time::timeout(limits.connection_within, served).await;
             drop(place);
         });
     }
@@ -171,6 +185,8 @@ fn kind(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     fn files() -> Files {
         let files = ["index.html", "app.css", "data/02-race.js", "icon.svg"];
@@ -225,6 +241,61 @@ mod tests {
             );
         }
         assert_eq!(ask("GET", None, "/").status(), StatusCode::MISDIRECTED_REQUEST);
+    }
+
+    /// Serves with room for one, so that the next client is answered when the one before has gone.
+    async fn served(request_within: Duration, connection_within: Duration) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let large = ("large.js".to_owned(), vec![b' '; 1 << 20]);
+        let files = Arc::new(Files::new(address.port(), vec![large]));
+        let limits = Limits { connections_max: 1, request_within, connection_within };
+        tokio::spawn(accept(listener, files, limits));
+        address
+    }
+
+    /// The answer to one request on a connection of its own, when there is room for it.
+    async fn asked(address: SocketAddr, method: &str) -> Vec<u8> {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request =
+            format!("{method} /large.js HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// Long enough for a client that asks and reads, on a busy machine too.
+    const SHORT: Duration = Duration::from_secs(1);
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    #[tokio::test]
+    async fn a_client_that_says_nothing_gives_its_place_back() {
+        let address = served(SHORT, LONG).await;
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        assert!(asked(address, "GET").await.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        let mut answer = Vec::new();
+        silent.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.is_empty(), "it was sent away without an answer");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_asks_and_does_not_read_gives_its_place_back() {
+        let address = served(LONG, SHORT).await;
+        let mut deaf = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET /large.js HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        // More than the system keeps for the two of them: the server cannot have written it all.
+        deaf.write_all(request.repeat(64).as_bytes()).await.unwrap();
+        assert!(asked(address, "GET").await.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        drop(deaf);
+    }
+
+    #[tokio::test]
+    async fn the_answer_to_head_tells_the_length_and_has_no_body() {
+        let address = served(LONG, LONG).await;
+        let answer = String::from_utf8(asked(address, "HEAD").await).unwrap();
+        assert!(answer.contains("content-length: 1048576\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
     }
 
     #[test]
