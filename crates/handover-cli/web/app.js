@@ -8,6 +8,8 @@
   const PAUSE = 900; // milliseconds between two steps that are played
 
   let walk = null;
+  let shown = null; // the line and the program that are on the page, to return to where another cannot be loaded
+  let isKept = false; // whether playing began over steps of the student's own, which the browser's Back returns to
   let opened = 0; // how often something was opened: a lesson that comes late is not shown over a newer one
   let playing = null;
 
@@ -20,14 +22,15 @@
     try {
       lesson = await page.load(asked.line);
     } catch (error) {
-      if (ticket === opened) view.notice(error.message);
-      return; // what was there stays
+      if (ticket === opened) fail(asked.line, error);
+      return;
     }
     if (ticket !== opened) return;
     const first = lesson.programs.find(({ wrong }) => wrong) ?? lesson.programs[0];
     const program = lesson.programs.find(({ name }) => name === asked.program) ?? first;
     view.lists(lessons, asked.line, program.name);
     view.program(program);
+    shown = { line: asked.line, program };
     walk = program.graph ? new page.Walk(program) : null;
     const left = walk ? page.follow(walk, asked.taken) : null;
     view.notice(asked.problem ?? left);
@@ -35,34 +38,43 @@
     else writeHash(page.hash(lesson, program.name));
   }
 
+  /** What was there stays, in the lists and in the address too. At first there was nothing: then the lists offer the others. */
+  function fail(line, error) {
+    view.lists(lessons, shown?.line ?? line, shown?.program.name);
+    if (shown) writeHash(walk ? walk.hash : page.hash(shown.program.lesson, shown.program.name));
+    view.notice(error.message);
+  }
+
   /** Draws where somebody is, says what happened last, and writes it into the address. */
   function show() {
     view.walk(walk);
-    view.say(...news());
+    view.why(null);
+    view.say(...told());
     writeHash(walk.hash);
   }
 
   /** What is said of the step that was just taken, or of the end; and how that looks. */
-  function news() {
+  function told() {
     const { make } = page;
     if (walk.isAtEnd) {
       const { word, says, waits } = page.ended(walk);
       const broken = walk.state.end.broken;
-      const told = [make("p", { class: "word" }, `${last()}${word}.`), make("p", { class: "ending" }, says)];
-      if (waits.length) told.push(make("ul", {}, ...waits.map((one) => make("li", {}, one))));
-      if (broken) told.push(make("p", { class: "met" }, page.met(walk)));
-      else if (walk.program.wrong) told.push(make("p", {}, "Not every schedule breaks it: step back and choose otherwise."));
-      return [told, broken ? "broken" : "well"];
+      const lines = [make("p", { class: "word" }, `${last()}${word}.`), make("p", { class: "ending" }, says)];
+      if (waits.length) lines.push(make("ul", {}, ...waits.map((one) => make("li", {}, one))));
+      if (broken) lines.push(make("p", { class: "met" }, page.met(walk)));
+      else if (walk.program.wrong) lines.push(make("p", {}, "Not every schedule breaks it: step back and choose otherwise."));
+      if (isKept && walk.source === "played") lines.push(make("p", { class: "quiet" }, "The browser's Back returns to your own steps."));
+      return [lines, broken ? "broken" : "well"];
     }
     if (walk.at === 0) return [[make("p", {}, "Nobody has taken a step. Press a thread's button or its number.")]];
     const { name, own, others } = page.happened(walk.step(walk.at));
-    const told = [make("p", {}, `Step ${walk.at}: ${name} ${[own.join(", "), ...others].join("; ")}.`)];
+    const lines = [make("p", {}, `Step ${walk.at}: ${name} ${[own.join(", "), ...others].join("; ")}.`)];
     const { program, states, at } = walk;
     const couldBreak = program.shortestFrom(states[at - 1].at) !== null;
     if (couldBreak && program.shortestFrom(walk.state.at) === null) {
-      told.push(make("p", { class: "quiet" }, "From here on it ends well whatever is chosen; step back to try again."));
+      lines.push(make("p", { class: "quiet" }, "From here on it ends well whatever is chosen; step back to try again."));
     }
-    return [told];
+    return [lines];
   }
 
   /** The last step before the end, shortly. */
@@ -99,7 +111,7 @@
     }
     const { name } = walk.state.lanes[button.dataset.thread];
     const why = walk.isAtEnd ? "It has ended; step back or restart." : `${name} ${page.why(walk.state, button.dataset.thread)}.`;
-    view.say([page.make("p", {}, why)]);
+    view.why(why);
   }
 
   function goTo(at) {
@@ -121,12 +133,14 @@
   /** Shows the shortest schedule that breaks it, a step at a time. */
   function play() {
     const choices = walk.program.shortest();
+    // What the student made is not lost: the browser's Back returns to it.
+    isKept = walk.at > 0;
+    if (isKept) history.pushState(null, "", page.hash(walk.program.lesson, walk.program.name));
     walk = new page.Walk(walk.program);
     show();
     get("play").textContent = "Stop here";
     playing = setInterval(() => {
-      walk.take(choices[walk.at]);
-      walk.played = true;
+      walk.take(choices[walk.at], "played");
       if (walk.isAtEnd) stop();
       show();
     }, PAUSE);
@@ -158,16 +172,21 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    const elsewhere = event.altKey || event.ctrlKey || event.metaKey || event.target.closest("select, input");
+    const elsewhere = event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input[type=text]") || isOpen(event.target);
     if (!walk || elsewhere || !get("keys").checked) return;
-    // What scrolls keeps its own arrow keys.
-    const arrows = event.target.closest("#lanes, #code") ? {} : { ArrowLeft: actions.back, ArrowRight: actions.forward };
+    // What scrolls or chooses keeps its own arrow keys. A digit is a thread's there too: it would choose another lesson else.
+    const arrows = event.target.closest("#lanes, #code, select") ? {} : { ArrowLeft: actions.back, ArrowRight: actions.forward };
     const action = { ...arrows, 0: actions.restart }[event.key]
       ?? (/^[1-9]$/.test(event.key) ? () => takeThread(Number(event.key) - 1) : null);
     if (!action) return;
     event.preventDefault();
     action();
   });
+
+  /** Whether it is a list that is folded out: what is typed then looks for an item in it. */
+  function isOpen(element) {
+    return CSS.supports("selector(:open)") && element.matches("select:open");
+  }
 
   get("choose").addEventListener("change", (event) => {
     const line = lessons.find(({ number }) => String(number) === get("lesson").value);

@@ -11,6 +11,9 @@
   const TOP = 26; // the numbers of the steps
   const NAMES = 92;
   const LINE = 13; // between lines of small text
+  const VALUE_LINE = 16; // between lines of a value
+  const VALUE_LETTERS = 15; // of a value, in a column
+  const VALUE_LINES_MAX = 4;
   const LETTERS = 19; // in a column
   const CIRCLE = 216; // who waits for whom, at the right of a deadlock
 
@@ -28,17 +31,17 @@
     return text.length > letters ? `${text.slice(0, letters - 1)}…` : text;
   }
 
-  /** The words in lines that fit a column, and not more than three of them. */
-  function wrapped(text) {
+  /** The words in lines that fit a column, and not more than so many of them. */
+  function wrapped(text, letters = LETTERS, rowsMax = 3) {
     const lines = [];
     for (const word of text.split(" ")) {
       const last = lines.at(-1);
-      if (last !== undefined && last.length + 1 + word.length <= LETTERS) lines[lines.length - 1] = `${last} ${word}`;
+      if (last !== undefined && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
       else lines.push(word);
     }
-    const kept = lines.slice(0, 3);
-    if (lines.length > 3) kept[2] = `${short(kept[2], LETTERS - 1)}…`.replace("……", "…");
-    return kept.map((line) => short(line, LETTERS));
+    const kept = lines.slice(0, rowsMax);
+    if (lines.length > rowsMax) kept[rowsMax - 1] = `${short(kept[rowsMax - 1], letters - 1)}…`.replace("……", "…");
+    return kept.map((line) => short(line, letters));
   }
 
   /** Thick, thin and hollow: what the colours say, said again. */
@@ -75,8 +78,14 @@
   page.drawLanes = (box, walk) => {
     const { states, at } = walk;
     const threads = Math.max(...states.map((state) => state.lanes.length));
-    const levels = shown(walk);
-    const height = TOP + threads * ROW + levels.length * LEVEL + 6;
+    let bottom = TOP + threads * ROW;
+    const levels = shown(walk).map((object) => {
+      const written = values(walk, object);
+      const top = bottom;
+      bottom += LEVEL + (Math.max(1, ...written.map(({ lines }) => lines.length)) - 1) * VALUE_LINE;
+      return { object, written, top, bottom };
+    });
+    const height = bottom + 6;
     const names = document.createElementNS(SVG, "svg");
     const svg = document.createElementNS(SVG, "svg");
     const size = (element, width, attributes) => {
@@ -100,12 +109,11 @@
     }
     for (let step = 1; step < states.length; step += 1) marks(svg, walk, step);
     circle.forEach((_, row) => waitsFor(svg, walk, circle, row));
-    levels.forEach((object, row) => {
-      const y = TOP + threads * ROW + row * LEVEL;
+    levels.forEach(({ object, written, top: y, bottom: till }) => {
       const { name } = states.at(-1).objects[object];
       add(names, "text", { class: "quiet", x: 4, y: y + 22 }, short(name, 11));
       add(svg, "text", { class: "quiet only-print", x: COLUMN - 6, y: y + 22, "text-anchor": "end" }, short(name, 11));
-      level(svg, walk, object, y);
+      level(svg, walk, { object, written, y, till });
     });
     box.replaceChildren(names, svg);
     // The step that is looked at comes into sight; on paper there is nothing to scroll.
@@ -203,28 +211,45 @@
     add(svg, "text", { class: "ink small", x: x + (down ? 30 : 118), y: middle }, `for ${short(about ?? "", 10)}`);
   }
 
+  /**
+   * For each step what a shared thing held: `held`, the value, or the one before where somebody holds the lock on it; `isShut`,
+   * whether somebody does; `lines`, what is written of it, which is nothing where it is as it was.
+   */
+  function values(walk, object) {
+    let last; // what was written
+    let held;
+    return walk.states.map((state, step) => {
+      const value = state.values[object];
+      if (value === undefined) return { lines: [] };
+      const isShut = value === "held";
+      // Once more at the step that is looked at: where it changed may be out of sight.
+      const isWritten = value !== last || step === walk.at;
+      const lines = isWritten ? wrapped(isShut ? value : news(value, held), VALUE_LETTERS, VALUE_LINES_MAX) : [];
+      last = value;
+      if (!isShut) held = value;
+      return { value, held, isShut, lines };
+    });
+  }
+
   /** What a shared thing held: its value where it changes, and behind it how full it is, if that is a number or a list. */
-  function level(svg, walk, object, y) {
+  function level(svg, walk, { object, written, y, till }) {
     const { states, program } = walk;
     const [least, most] = program.range(object);
-    let last;
-    states.forEach((state, step) => {
-      const value = state.values[object];
+    written.forEach(({ value, held, isShut, lines }, step) => {
       if (value === undefined) return;
-      const fill = least < most ? page.amount(value) : null; // what never changes is no level
-      const group = add(svg, "g", { class: faint(walk, step).trim() });
+      const fill = least < most ? page.amount(held) : null; // what never changes is no level
+      const group = add(svg, "g", { class: `level${faint(walk, step)}` });
       if (fill) {
-        const height = ((LEVEL - 8) * fill) / most;
-        add(group, "rect", { class: "fill", x: step * COLUMN + 1, y: y + LEVEL - 2 - height, width: COLUMN - 1, height });
+        const height = ((till - y - 8) * fill) / most;
+        const look = isShut ? "fill shut" : "fill";
+        add(group, "rect", { class: look, x: step * COLUMN + 1, y: till - 2 - height, width: COLUMN - 1, height });
       }
-      // Once more at the step that is looked at: where it changed may be out of sight.
-      if (value !== last || step === walk.at) {
-        const text = add(group, "text", { class: "ink code", x: step * COLUMN + 5, y: y + 22 }, short(news(value, last), 15));
-        add(text, "title", {}, `${state.objects[object].name}: ${value}`);
-      }
-      last = value;
+      if (!lines.length) return;
+      const text = add(group, "text", { class: "ink code" });
+      add(text, "title", {}, `${states[step].objects[object].name}: ${value}`);
+      lines.forEach((line, row) => add(text, "tspan", { x: step * COLUMN + 5, y: y + 22 + row * VALUE_LINE }, line));
     });
-    add(svg, "path", { class: "line", d: `M0 ${y + LEVEL - 1.5}H${states.length * COLUMN}` });
+    add(svg, "path", { class: "line", d: `M0 ${till - 1.5}H${states.length * COLUMN}` });
   }
 
   /** A value; of a struct only the fields that are not as they were. */

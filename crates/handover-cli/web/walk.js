@@ -11,7 +11,7 @@
       this.states = [program.state(0)];
       this.taken = []; // indices of choices; one fewer than states
       this.at = 0;
-      this.played = false; // whether the machine took the last step
+      this.source = "made"; // whose the last step is: "made" by the student, "played" by the page, or from a "link"
     }
 
     get state() {
@@ -29,7 +29,7 @@
     }
 
     /** Takes the step with this place among those possible; false if there is none. */
-    take(index) {
+    take(index, source = "made") {
       const choice = this.state.choices[index];
       if (!choice) return false;
       if (this.taken[this.at] !== index) {
@@ -38,7 +38,7 @@
         this.taken.push(index);
         this.states.push(this.program.state(choice.to));
       }
-      this.played = false;
+      this.source = source;
       this.at += 1;
       return true;
     }
@@ -91,7 +91,7 @@
   page.follow = (walk, taken) => {
     for (const [index, word] of taken.entries()) {
       const { choices } = walk.state;
-      const fits = /^\d{1,4}$/.test(word) && walk.take(Number(word));
+      const fits = /^\d{1,4}$/.test(word) && walk.take(Number(word), "link");
       if (!fits) {
         const possible = choices.length === 1 ? "the only choice is 0" : `the choices are 0 to ${choices.length - 1}`;
         const there = walk.isAtEnd ? "the program has ended before" : `it asks for choice ${short(word)} there, and ${possible}`;

@@ -233,7 +233,11 @@
     const { program } = walk;
     const best = program.shortestFrom(0);
     const steps = page.plural(walk.at, "step");
-    if (walk.played) return `This is a shortest schedule that breaks it: ${steps}. Make it yourself, or find another.`;
+    if (walk.source === "played") return `This is a shortest schedule that breaks it: ${steps}. Make it yourself, or find another.`;
+    if (walk.source === "link") {
+      const fewer = walk.at === best ? "" : ` It can be done in ${best}.`;
+      return `The schedule in the link breaks it in ${steps}.${fewer} Restart to make one yourself.`;
+    }
     const done = program.isChallenge ? "Challenge met" : "Broken";
     return `${done} in ${steps}; it ${walk.at === best ? "cannot be done in fewer" : `can be done in ${best}`}.`;
   };

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { begin, click, end, isTooWide, link, pictures, said, save, thread, visit } from "./support.mjs";
+import { begin, choose, click, drawn, end, isTooWide, link, pictures, said, save, thread, visit } from "./support.mjs";
 
 /** The shortest schedule of lesson 02: both read before either writes, and main looks. */
 const BREAKS = ["a", "b", "a", "b", "main"];
@@ -30,10 +30,19 @@ test("lesson 02 is broken by clicks in as few steps as it can be", async () => {
 });
 
 test("a longer way that breaks it is told from the shortest", async () => {
-  await visit(`${home}#02/check_then_act`, async (page) => {
+  await visit(`${home}#06/woken_is_not_first`, async (page) => {
     assert.match(await page.locator("#challenge").innerText(), /^This program breaks under some schedules\. Find one\. It can/);
-    await click(page, ["a", "b", "a", "b", "main"]);
-    assert.match(await said(page), /Broken in 5 steps; it cannot be done in fewer/);
+    const shortest = await page.evaluate(async () => {
+      const { lessons, load } = window.handover;
+      const lesson = await load(lessons.find(({ number }) => number === 6));
+      return lesson.programs.find(({ name }) => name === "woken_is_not_first").shortest();
+    });
+    await choose(page, shortest);
+    assert.match(await said(page), new RegExp(`Broken in ${shortest.length} steps; it cannot be done in fewer`));
+    await page.keyboard.press("0");
+    const longer = [2, 0, 0, 0, 0, 0, 0, 0, 1];
+    await choose(page, longer);
+    assert.match(await said(page), new RegExp(`Broken in ${longer.length} steps; it can be done in ${shortest.length}\\.`));
   });
 });
 
@@ -59,6 +68,178 @@ test("lesson 02 is broken by the keyboard alone", async () => {
     await page.getByRole("checkbox").uncheck();
     await page.keyboard.press("2");
     assert.match(await said(page), /Nobody has taken a step/, "the keys can be switched off");
+  });
+});
+
+test("each step moves the source, the shared things, the lanes and the list together, and a step back moves them back", async () => {
+  const start = {
+    chips: ["7 a running", "7 b running", "12 main waiting"],
+    did: [],
+    shared: ["0"],
+    bars: ["main: waiting (waiting) 0+1", "a: able to run (running) 0+1", "b: able to run (running) 0+1"],
+    arrows: 0,
+    rings: 0,
+    now: 0,
+    current: "",
+  };
+  const races = [
+    [null, {}],
+    ["a", {
+      chips: ["7 b running", "8 a running", "12 main waiting"],
+      did: [7],
+      bars: ["main: waiting (waiting) 0+2", "a: able to run (running) 0+2", "b: able to run (running) 0+2"],
+    }],
+    ["b", {
+      chips: ["8 a running", "8 b running", "12 main waiting"],
+      bars: ["main: waiting (waiting) 0+3", "a: able to run (running) 0+3", "b: able to run (running) 0+3"],
+    }],
+    ["a", {
+      chips: ["8 b running", "12 main waiting"],
+      did: [8],
+      shared: ["1 ← changed"],
+      bars: ["main: waiting (waiting) 0+4", "a: able to run (running) 0+3", "b: able to run (running) 0+4"],
+    }],
+    ["b", {
+      chips: ["14 main running"],
+      shared: ["1"],
+      bars: [
+        "main: waiting (waiting) 0+4", "main: able to run (running) 4+1", "a: able to run (running) 0+3", "b: able to run (running) 0+4",
+      ],
+    }],
+    ["main", {
+      chips: ["14 main broken"],
+      did: [14],
+      bars: [
+        "main: waiting (waiting) 0+4", "main: able to run (running) 4+1", "main: panicked (broken) 5+1",
+        "a: able to run (running) 0+3", "b: able to run (running) 0+4",
+      ],
+    }],
+  ];
+  await walked("#02", start, races);
+  const locks = [
+    [null, {
+      chips: ["8 saver running", "15 spender running", "20 main waiting"],
+      did: [],
+      shared: ["free: 10", "free: 10"],
+      bars: ["main: waiting (waiting) 0+1", "saver: able to run (running) 0+1", "spender: able to run (running) 0+1"],
+    }],
+    ["saver", {
+      chips: ["9 saver holding", "15 spender running", "20 main waiting"],
+      did: [8],
+      shared: ["held by saver ← changed", "free: 10"],
+      bars: [
+        "main: waiting (waiting) 0+2", "saver: able to run (running) 0+1", "saver: holding a lock (holding) 1+1",
+        "spender: able to run (running) 0+2",
+      ],
+    }],
+    ["spender", {
+      chips: ["9 saver waiting", "16 spender waiting", "20 main waiting"],
+      did: [15],
+      shared: ["held by saver", "held by spender ← changed"],
+      bars: [
+        "main: waiting (waiting) 0+3", "saver: able to run (running) 0+1", "saver: holding a lock (holding) 1+1",
+        "in hand (holding) 2+1", "saver: waiting (waiting) 2+1", "spender: able to run (running) 0+2", "in hand (holding) 2+1",
+        "spender: waiting (waiting) 2+1",
+      ],
+      rings: 2,
+    }],
+  ];
+  await walked("#03/two_orders", start, locks);
+});
+
+/** Takes these steps, then steps back over all of them. Each has what it makes different from the one before. */
+async function walked(hash, start, steps) {
+  await visit(home + hash, async (page) => {
+    const seen = [];
+    let wanted = start;
+    for (const [index, [name, change]] of steps.entries()) {
+      if (name) await click(page, [name]);
+      wanted = { ...wanted, ...change, now: index, current: index ? String(index) : "" };
+      assert.deepEqual(await drawn(page), wanted, `${hash}, step ${index}`);
+      seen.push(wanted);
+    }
+    // What came after stays, and is faint: the lanes are compared without it.
+    const before = ({ bars, ...rest }, at) => {
+      const ends = (bar) => Number(bar.split(" ").at(-1).split("+")[0]) <= at;
+      return { ...rest, bars: bars.filter((bar) => !bar.includes("future") && ends(bar)).map((bar) => bar.replace(/\+\d+$/, "")) };
+    };
+    for (let at = seen.length - 2; at >= 0; at -= 1) {
+      await page.keyboard.press("ArrowLeft");
+      const there = await drawn(page);
+      assert.deepEqual(before(there, at), before(seen[at], at), `${hash}, back at step ${at}`);
+      const last = there.bars.filter((bar) => bar.includes("future"));
+      assert.ok(last.every((bar) => Number(/ (\d+)\+/.exec(bar)[1]) > at), `${hash}, back at step ${at}: ${last}`);
+    }
+  });
+}
+
+test("arrows lead to who is woken or can go on, and the last step is brought into sight", async () => {
+  await visit(`${home}#04/one_of_two`, async (page) => {
+    await click(page, ["ann", "ann", "bob", "bob", "main"]);
+    const { arrows } = await drawn(page);
+    await click(page, ["main"]);
+    const woken = await drawn(page);
+    assert.equal(woken.arrows, arrows + 1);
+    assert.ok(woken.bars.includes("ann: asleep (asleep) 2+4"), woken.bars.join("; "));
+    assert.deepEqual(woken.shared, ["free: true", "asleep: bob ← changed"]);
+  });
+  await visit(home, async (page) => {
+    for (let step = 1; step <= 14; step += 1) {
+      await page.evaluate((zeros) => { location.hash = `#12/crawl/${zeros}`; }, Array(step).fill(0).join("."));
+      await page.locator(`#steps li:nth-child(${step}) [aria-current]`).waitFor({ state: "attached" });
+      const isIn = await page.evaluate(() => {
+        const inside = (box, one) => one.left >= box.left - 1 && one.right <= box.right + 1;
+        const seen = (box, one) => one.top >= box.top - 1 && one.bottom <= box.bottom + 1;
+        const at = (selector) => document.querySelector(selector).getBoundingClientRect();
+        return [inside(at("#lanes"), at("#lanes .now")), seen(at("#code"), at("#lines .did"))];
+      });
+      assert.deepEqual(isIn, [true, true], `step ${step}`);
+    }
+  });
+});
+
+test("on paper nothing is cut, and nothing is there that can only be pressed", async () => {
+  await visit(`${home}#12/crawl/0.0.0.0.0.0.0.0`, async (page) => {
+    const cut = () => page.locator("#code").evaluate((box) => box.scrollHeight > box.clientHeight + 1);
+    assert.ok(await cut(), "on the screen it is scrolled");
+    await page.emulateMedia({ media: "print" });
+    assert.equal(await cut(), false);
+    for (const id of ["bar", "choose", "share"]) assert.ok(await page.locator(`#${id}`).isHidden(), id);
+  });
+});
+
+test("a digit is a thread's, from a list that is not folded out too", async () => {
+  await visit(`${home}#02`, async (page) => {
+    await page.locator("#lesson").focus();
+    await page.keyboard.press("2");
+    assert.match(await said(page), /^Step 1: a reads counter/);
+    await page.keyboard.press("0");
+    assert.match(await said(page), /Nobody has taken a step/);
+    assert.equal(await page.locator("#lesson").inputValue(), "2");
+    await page.locator("#program").focus();
+    await page.keyboard.press("3");
+    assert.match(await said(page), /^Step 1: b reads counter/);
+  });
+});
+
+test("what a mutex keeps stays to be seen while somebody holds it", async () => {
+  await visit(`${home}#03/two_orders`, async (page) => {
+    await click(page, ["saver"]);
+    assert.equal(await page.locator("#lanes .shut").count(), 1, "at half strength");
+    const told = await page.locator("#lanes .level title").evaluateAll((all) => all.map((one) => one.textContent));
+    assert.deepEqual(told, ["savings: 10", "savings: held", "cash: 10", "cash: 10"]);
+  });
+});
+
+test("playing leaves the way back to the student's own steps", async () => {
+  await visit(`${home}#02`, async (page) => {
+    await page.clock.install();
+    await click(page, ["a", "a"]);
+    await page.getByRole("button", { name: "Play the shortest" }).click();
+    await page.clock.runFor(60_000);
+    assert.match(await said(page), /The browser's Back returns to your own steps/);
+    await page.goBack();
+    await page.locator("#said", { hasText: "Step 2: a writes counter: 1" }).waitFor();
   });
 });
 
@@ -90,10 +271,12 @@ test("a thread that waits says why when it is pressed", async () => {
     assert.match(await thread(page, "saver").innerText(), /waits for cash, which spender holds/);
     assert.match(await said(page), /A deadlock\..*circle: .*saver.*→.*spender.*Challenge met in 2 steps/s);
     await click(page, ["saver"]);
-    assert.match(await said(page), /It has ended; step back or restart/);
+    assert.match(await page.locator("#why").innerText(), /It has ended; step back or restart/);
+    assert.match(await said(page), /A deadlock\./, "the ending stays");
     await page.keyboard.press("ArrowLeft");
     await click(page, ["main"]);
-    assert.match(await said(page), /main waits for the end of saver/);
+    assert.match(await page.locator("#why").innerText(), /main waits for the end of saver/);
+    assert.match(await said(page), /^Step 1: saver locks/);
     await page.keyboard.press("ArrowRight");
     await page.screenshot({ path: join(pictures, "deadlock.png"), fullPage: true });
   });
@@ -297,6 +480,10 @@ test("a lesson that cannot be loaded says so, and what was there stays", async (
     const notice = page.getByRole("alert");
     await notice.filter({ hasText: "cannot be loaded" }).waitFor();
     assert.match(await said(page), /Step 1: a reads/);
+    assert.equal(await page.locator("#lesson").inputValue(), "2");
+    assert.equal(await page.locator("#program").inputValue(), "lost_update");
+    assert.equal(await page.locator("#program option").count(), await page.evaluate(() => window.handover.lessons[1].programs.length));
+    assert.equal(page.url(), await link(page));
     await page.unroute("**/data/05-*");
     await page.evaluate(() => { location.hash = "#05/swapped"; });
     await page.locator("#source-title", { hasText: "swapped" }).waitFor();

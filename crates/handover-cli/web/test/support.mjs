@@ -74,12 +74,40 @@ export async function click(page, names) {
   for (const name of names) await thread(page, name).first().click({ force: true });
 }
 
+/** Takes steps by their places among those that can be taken. */
+export async function choose(page, choices) {
+  for (const index of choices) await page.locator(`#threads button[data-choice="${index}"]`).click();
+}
+
 export const said = (page) => page.locator("#said").innerText();
 
 export const link = (page) => page.locator("#link").inputValue();
 
 /** Whether the page can be scrolled to the side. */
 export const isTooWide = (page) => page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+
+/** What is drawn of where somebody is, in short words: columns are counted from 0, the start. */
+export const drawn = (page) => page.evaluate(() => {
+  const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
+  const line = (item) => all("#lines li").indexOf(item) + 1;
+  const now = document.querySelector("#lanes .steps > .now");
+  const column = Number(now.getAttribute("width"));
+  const columns = (rect, name) => Number(rect.getAttribute(name)) / column;
+  const bar = (rect) => {
+    const whose = rect.querySelector("title")?.textContent ?? "in hand";
+    return `${whose} (${rect.getAttribute("class")}) ${columns(rect, "x")}+${columns(rect, "width")}`;
+  };
+  return {
+    chips: all("#lines .chip").map((chip) => `${line(chip.closest("li"))} ${chip.textContent} ${chip.className.slice(5)}`),
+    did: all("#lines .did").map(line),
+    shared: all("#objects dd").map((one) => one.innerText.trim()),
+    bars: all("#lanes .steps > rect:not(.now)").map(bar),
+    arrows: all("#lanes .arrow").length,
+    rings: all("#lanes .ring").length,
+    now: columns(now, "x"),
+    current: all("#steps [aria-current]").map((button) => button.dataset.step).join(),
+  };
+});
 
 /** Saves the page and all that it refers to into a folder. */
 export async function save(home, folder) {

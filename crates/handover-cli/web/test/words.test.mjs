@@ -152,8 +152,10 @@ test("the shortest way that breaks a program is found, and said", () => {
   made.shortest().forEach((index) => walk.take(index));
   assert.equal(page.met(walk), "Challenge met in 2 steps; it cannot be done in fewer.");
   same(page.ended(walk), { word: "A deadlock", says: "ann waits for what it holds itself.", waits: ["ann waits for m"] });
-  walk.played = true;
+  walk.source = "played";
   assert.match(page.met(walk), /^This is a shortest schedule that breaks it: 2 steps/);
+  walk.source = "link";
+  assert.equal(page.met(walk), "The schedule in the link breaks it in 2 steps. Restart to make one yourself.");
   walk.goTo(1);
   walk.take(0);
   assert.match(page.met(walk), /^Challenge met/, "the student repeats what was played");

@@ -95,6 +95,11 @@
       get("said").replaceChildren(...paragraphs);
     },
 
+    /** Says why a thread that was pressed takes no step, beside what was said of the last one. */
+    why(text) {
+      get("why").textContent = text ?? "";
+    },
+
     notice(text) {
       get("notice").hidden = !text;
       get("notice").textContent = text ?? "";
@@ -166,7 +171,8 @@
       if (line && lane.is !== "done") at.set(line, [...(at.get(line) ?? []), lane]);
     });
     const did = walk.at > 0 ? lastLine(walk, walk.step(walk.at).choice.thread) : null;
-    let sight = null;
+    let next = null; // where the one who took the last step stands now
+    const actor = walk.at > 0 ? state.lanes[walk.step(walk.at).choice.thread] : null;
     [...get("lines").children].forEach((item, index) => {
       const line = program.first + index;
       const who = at.get(line) ?? [];
@@ -177,12 +183,18 @@
         return make("span", { class: `chip ${look}`, title: `${lane.name}: ${page.LOOKS[look]}` }, lane.name);
       };
       item.firstElementChild.replaceChildren(...who.map(chip));
-      if (isNext && !sight) sight = item;
+      if (actor ? who.includes(actor) : isNext && !next) next = item;
     });
+    bringIntoSight(next);
+    bringIntoSight(get("lines").querySelector(".did")); // the last step comes first, where both are too far apart
+  }
+
+  /** Scrolls to a line within the box of the source only: the page itself stays where it is. */
+  function bringIntoSight(line) {
     const code = get("code");
-    // Only within its own box: the page itself stays where it is.
-    const isOut = sight && (sight.offsetTop < code.scrollTop || sight.offsetTop > code.scrollTop + code.clientHeight - 40);
-    if (isOut) code.scrollTop = sight.offsetTop - code.clientHeight / 3;
+    if (!line) return;
+    const isOut = line.offsetTop < code.scrollTop || line.offsetTop + line.offsetHeight > code.scrollTop + code.clientHeight;
+    if (isOut) code.scrollTop = line.offsetTop - code.clientHeight / 3;
   }
 
   /** The line of the last step that this thread took. */
