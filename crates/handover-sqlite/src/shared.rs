@@ -20,8 +20,7 @@ use crate::sql::Identity;
 use crate::sql::send::ceil_ms;
 use crate::writer::log::Log;
 use crate::writer::op::{Inbox, Op, Reply, Side};
-use crate::writer::transaction::roll_back;
-use crate::writer::{Post, Writer, no_thread};
+use crate::writer::{Post, Writer, mend, no_thread};
 use crate::{bell, patience};
 
 /// Operations that wait for the writer. They are taken in the order in which the calls were first polled. A caller that finds
@@ -278,7 +277,7 @@ fn no_log(path: &Path, error: std::io::Error) -> Error {
 fn close_file(connection: rusqlite::Connection, log: &Log) {
     // Who only looked has not mended what was in the log at the start. Where that is little, it is done now.
     if log.is_distrusted() && !log.has_failed() && log.is_short() {
-        _ = mend(&connection, log); // told below
+        _ = mend_log(&connection, log); // told below
     }
     let copied = !log.is_distrusted()
         && connection
@@ -304,7 +303,7 @@ fn leave_log(connection: &rusqlite::Connection, log: &Log) {
     if !log.has_failed() {
         return;
     }
-    let mended = kept.map_err(|error| error.to_string()).and_then(|_| mend(connection, log));
+    let mended = kept.map_err(|error| error.to_string()).and_then(|_| mend_log(connection, log));
     match mended {
         Ok(()) => tracing::info!("the next one to open the file copies the log back"),
         Err(error) => tracing::error!(
@@ -314,9 +313,7 @@ fn leave_log(connection: &rusqlite::Connection, log: &Log) {
     }
 }
 
-fn mend(connection: &rusqlite::Connection, log: &Log) -> std::result::Result<(), String> {
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string())?;
-    let written = log.write_over().inspect_err(|_| log.distrust());
-    roll_back(connection); // it only held the lock
+fn mend_log(connection: &rusqlite::Connection, log: &Log) -> std::result::Result<(), String> {
+    let written = mend::write_over(connection, log).map_err(|error| error.to_string())?;
     written.and_then(|()| log.sync_over()).map_err(|error| error.to_string())
 }

@@ -9,7 +9,9 @@
 //!
 //! A sync that failed is not tried again as if nothing had been: the system drops what it could not write and calls those
 //! pages clean. The log has a hole then, and nothing behind a hole is found after a power cut. So the log is distrusted, and
-//! before anything is added to it all that is in it is written once more over itself, and synced.
+//! before anything is added to it all that is in it is written once more over itself, and synced. That is done only where
+//! what the system shows is still what was written (`chain.rs`): after a failure it may show what the disk has instead, and a
+//! log that has lost a page stays distrusted.
 //!
 //! The system tells of a failed sync once to each handle that was open by then. So each process has a handle from before it
 //! reads or writes anything, and distrusts what it finds in the log at that moment: whoever wrote that may have seen the disk
@@ -21,6 +23,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use super::chain::{self, Chain};
 use super::glance::Stamp;
 
 /// How much of the log is read and written back at once, in bytes.
@@ -29,10 +32,8 @@ const PIECE_BYTES: usize = 1024 * 1024;
 /// The system could not write what it had taken. The same number everywhere that has it.
 #[cfg(unix)]
 const EIO: i32 = 5;
-/// A log begins with a header of this many bytes: the size of a page at 8, the salt at 16.
-const HEADER_BYTES: u64 = 32;
-/// So does each page in it: the same salt at 8, or another one where the page is left from before the log was begun anew.
-const PAGE_HEADER_BYTES: u64 = 24;
+const HEADER_BYTES: u64 = chain::HEADER_BYTES as u64;
+const PAGE_HEADER_BYTES: u64 = chain::PAGE_HEADER_BYTES as u64;
 
 /// The log of one database file.
 #[derive(Debug)]
@@ -149,26 +150,68 @@ impl Log {
         self.end().is_ok_and(|end| end <= PIECE_BYTES as u64)
     }
 
-    /// The first half of mending: writes the log over itself, so that the disk gets all of it again. To be called with the
-    /// write lock of the database held: nobody may begin the log anew meanwhile.
-    pub(crate) fn write_over(&self) -> io::Result<()> {
-        let mut file = &self.file;
+    /// How it begins. `None` where nothing is in it, or that cannot be read.
+    pub(crate) fn header(&self) -> Option<[u8; chain::HEADER_BYTES]> {
+        let mut header = [0; chain::HEADER_BYTES];
+        self.read_at(0, &mut header).ok()?;
+        Some(header)
+    }
+
+    /// The first half of mending: writes the log over itself, so that the disk gets all of it again. At least this many pages
+    /// are committed. To be called with the write lock of the database held: nobody may begin the log anew meanwhile.
+    ///
+    /// Where one of those pages is not what was committed, it fails with `InvalidData` and leaves the rest alone.
+    pub(crate) fn write_over(&self, pages: u32) -> io::Result<()> {
         let end = self.end()?;
+        let mut at = self.write_over_checked(pages)?;
         let mut piece = vec![0; PIECE_BYTES];
-        let mut at = 0;
         while at < end {
-            file.seek(SeekFrom::Start(at))?;
             let wanted =
                 usize::try_from(end - at).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
-            let length = file.read(&mut piece[..wanted])?;
-            if length == 0 {
-                break;
-            }
-            file.seek(SeekFrom::Start(at))?;
-            file.write_all(&piece[..length])?;
-            at += length as u64;
+            self.read_at(at, &mut piece[..wanted])?;
+            self.write_at(at, &piece[..wanted])?;
+            at += wanted as u64;
         }
         Ok(())
+    }
+
+    /// Writes over what is committed, and no byte that was not compared before. Answers where it ends.
+    fn write_over_checked(&self, pages: u32) -> io::Result<u64> {
+        if pages == 0 {
+            return Ok(0);
+        }
+        let mut header = [0; chain::HEADER_BYTES];
+        self.read_at(0, &mut header).map_err(lost_if_short)?;
+        let mut chain = Chain::begin(&header).ok_or_else(lost)?;
+        self.write_at(0, &header)?;
+        let frame = chain.frame_bytes();
+        let mut piece = vec![0; frame * (PIECE_BYTES / frame)];
+        let end = HEADER_BYTES + u64::from(pages) * frame as u64;
+        let mut at = HEADER_BYTES;
+        while at < end {
+            let wanted =
+                usize::try_from(end - at).map_or(piece.len(), |left| left.min(piece.len()));
+            let piece = &mut piece[..wanted];
+            self.read_at(at, piece).map_err(lost_if_short)?;
+            if !piece.chunks(frame).all(|page| chain.goes_on(page)) {
+                return Err(lost());
+            }
+            self.write_at(at, piece)?;
+            at += wanted as u64;
+        }
+        Ok(at)
+    }
+
+    fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(bytes)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(bytes)
     }
 
     /// The second half: syncs it, and trusts it again. The lock is not needed: what others add meanwhile is theirs to sync,
@@ -182,29 +225,39 @@ impl Log {
 
     /// Where the last page ends that was written since the log was last begun anew. The file can be much longer.
     fn end(&self) -> io::Result<u64> {
-        let mut file = &self.file;
-        let length = file.metadata()?.len();
-        let mut header = [0; 24];
+        let length = self.file.metadata()?.len();
         if length < HEADER_BYTES {
             return Ok(length);
         }
-        file.seek(SeekFrom::Start(0))?;
-        file.read_exact(&mut header)?;
-        let (page, salt) =
-            (u32::from_be_bytes([header[8], header[9], header[10], header[11]]), &header[16..]);
+        let mut header = [0; chain::HEADER_BYTES];
+        self.read_at(0, &mut header)?;
+        let (page, salt) = (u64::from(chain::number(&header, 8)), &header[16..24]);
         let mut page_header = [0; 16];
         let (mut end, mut at) = (HEADER_BYTES, HEADER_BYTES);
         // To the end of the file: a hole is no end.
-        while at + PAGE_HEADER_BYTES <= length {
-            file.seek(SeekFrom::Start(at))?;
-            file.read_exact(&mut page_header)?;
-            at += PAGE_HEADER_BYTES + u64::from(page);
+        while at + PAGE_HEADER_BYTES + page <= length {
+            self.read_at(at, &mut page_header)?;
+            at += PAGE_HEADER_BYTES + page;
             if page_header[8..] == *salt {
                 end = at;
             }
         }
         Ok(end)
     }
+}
+
+/// Whether the log has lost a part, so that trying again is in vain.
+pub(crate) fn is_lost(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
+fn lost() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a page of the log is not what was committed")
+}
+
+/// It cannot be shorter than what was committed.
+fn lost_if_short(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof { lost() } else { error }
 }
 
 /// Makes the disk have the name of a new log. SQLite does that with its own first sync of the file, which may be long after.
@@ -250,7 +303,7 @@ mod tests {
         log.next_fail.store(1, Ordering::Release);
         log.sync().unwrap_err();
         log.sync().unwrap_err();
-        log.write_over().unwrap();
+        log.write_over(0).unwrap();
         log.next_fail.store(1, Ordering::Release);
         log.sync_over().unwrap_err();
         log.sync().unwrap_err();

@@ -10,13 +10,15 @@
 //! while the last one was committed.
 //!
 //! `op.rs` is what it is asked, `transaction.rs` one transaction and what is left when it fails, `group.rs` the work in it,
-//! `answers.rs` what is told after it, `log.rs` the file that is synced before, `waiters.rs` who sleeps and why no
-//! wake-up is missed, `glance.rs` how a tick finds out that there is nothing to look at.
+//! `answers.rs` what is told after it, `log.rs` the file that is synced before (`mend.rs` and `chain.rs`: after the disk
+//! failed), `waiters.rs` who sleeps and why no wake-up is missed, `glance.rs` how a tick finds out that there is nothing to look at.
 
 mod answers;
+mod chain;
 mod glance;
 pub(crate) mod group;
 pub(crate) mod log;
+pub(crate) mod mend;
 pub(crate) mod op;
 pub(crate) mod transaction;
 pub(crate) mod waiters;

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 mod copy;
+mod mend;
+mod refused;
 mod tick;
 
 use super::op::{Parcelled, ReceiveOp, SendOp};

@@ -13,8 +13,9 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::answers::{Answers, End, Undone};
 use super::group::{Desk, outdated};
+use super::log::is_lost;
 use super::op::{Op, Part};
-use super::{LOOK_AGAIN, Round, Writer};
+use super::{LOOK_AGAIN, Round, Writer, mend};
 use crate::error::{NAME, from_sqlite};
 use crate::patience;
 use crate::sql::{Committed, Tx};
@@ -246,7 +247,7 @@ impl Writer<'_> {
     /// Copies the log back, as far as it can be. One that has holes on the disk must not be: a crash in the middle of the copy
     /// would leave half of the new pages in the database, and not find the other half in the log. False where it could not be
     /// done, or others were in the way.
-    fn checkpoint(&self, mode: &str) -> bool {
+    pub(super) fn checkpoint(&self, mode: &str) -> bool {
         if self.post.log.is_distrusted() {
             return false;
         }
@@ -302,7 +303,7 @@ impl Writer<'_> {
     }
 
     /// After the disk failed, not with the next work, which may be long after. If it fails again, that work is told.
-    fn mend_at_once(&mut self) {
+    pub(super) fn mend_at_once(&mut self) {
         if self.post.log.has_failed()
             && let Err(failed) = self.mend_log()
         {
@@ -314,12 +315,14 @@ impl Writer<'_> {
     fn mend_log(&mut self) -> std::result::Result<(), Failed> {
         // Tokens that were given may be among what the disk does not have: leave out more.
         self.post.who.leasing = Arc::default();
-        self.sql.begin.execute([])?;
-        let written = self.post.log.write_over().inspect_err(|_| self.post.log.distrust());
-        roll_back(self.connection); // it only held the lock
+        let written = mend::write_over(self.connection, &self.post.log)?;
         written.and_then(|()| self.post.log.sync_over()).map_err(|error| {
-            let message =
-                "the disk under the database file failed, and fails again; look at the cause";
+            let message = if is_lost(&error) {
+                "the disk under the database file lost a part of its log; end every process that has the file open, \
+                 look at the disk, and run the doctor: what was not answered as synced may be missing"
+            } else {
+                "the disk under the database file failed, and fails again; look at the cause"
+            };
             let error = Error::new(ErrorKind::Unavailable, message).broker(NAME).source(error);
             Failed { error, full: false, disk: true }
         })
