@@ -47,7 +47,7 @@ fn enumerate(program: fn(), bounds: &Bounds, prefix: &mut Vec<Choice>) -> (u128,
 }
 
 /// The explorer counts what an enumeration counts.
-fn same(program: fn(), bounds: &Bounds) {
+pub(crate) fn same(program: fn(), bounds: &Bounds) {
     let found = explore(program, bounds.clone());
     assert!(found.complete, "{found:?}");
     let counted = enumerate(program, bounds, &mut Vec::new());

@@ -7,4 +7,5 @@ mod explore;
 mod graph;
 mod picture;
 mod programs;
+mod random;
 mod real;
