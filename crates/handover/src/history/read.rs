@@ -9,6 +9,9 @@ use std::path::Path;
 use super::event::{Event, VERSION, What};
 use crate::error::{Error, ErrorKind, Result};
 
+/// How every line begins that a recorder writes.
+const BEGIN: &[u8] = b"{\"v\":";
+
 /// Where an event stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -37,7 +40,7 @@ impl History {
 
     /// Reads files, one for each recorder.
     ///
-    /// A last line without an end is what a kill leaves: it is counted and left out. Anything else that is not as the format
+    /// A last line without an end that begins as an event does is what a kill leaves: it is counted and left out. Anything else that is not as the format
     /// has it is an error: a checker that shrugs would find less than it says.
     ///
     /// # Errors
@@ -79,6 +82,9 @@ impl History {
                 if line.len() as u64 == Self::LINE_BYTES_MAX {
                     return Err(self.wrong(place, "it is longer than any event"));
                 }
+                if !is_begun(&line) {
+                    return Err(self.wrong(place, "it is no event of a history"));
+                }
                 self.torn += 1;
                 break;
             }
@@ -99,6 +105,9 @@ impl History {
             return Err(self
                 .wrong(place, "a newer handover wrote it; read it with that one")
                 .fact("version", event.v));
+        }
+        if event.v == 0 {
+            return Err(self.wrong(place, "there is no version 0 of the format"));
         }
         let (file, last) = self.numbers.get(&event.process).copied().unwrap_or((place.file, 0));
         if file != place.file {
@@ -148,6 +157,12 @@ impl History {
         let file = self.files.get(place.file as usize).map_or("?", String::as_str);
         format!("{file}:{}", place.line)
     }
+}
+
+/// Whether a line without an end may be the beginning of an event: one that a recorder was writing when it was killed.
+fn is_begun(line: &[u8]) -> bool {
+    let seen = std::cmp::min(line.len(), BEGIN.len());
+    line.get(..seen) == BEGIN.get(..seen)
 }
 
 impl fmt::Display for Place {

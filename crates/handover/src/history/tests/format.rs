@@ -97,6 +97,18 @@ fn a_torn_last_line_is_left_out_and_counted() {
     let history = read(torn).unwrap();
     assert_eq!((history.torn(), history.events().count()), (1, 2));
     assert_eq!(read("").unwrap().events().count(), 0);
+    for begun in ["{", "{\"v\"", "{\"v\":1,\"pro"] {
+        assert_eq!(read(begun).unwrap().torn(), 1, "{begun}");
+    }
+}
+
+#[test]
+fn a_rest_that_does_not_begin_as_an_event_is_no_history() {
+    let whole = Script::new(1).text();
+    for rest in ["a", "{\"name\":", "[", &"a".repeat(3_000_000)] {
+        wrong(rest, "test:1");
+        wrong(&format!("{whole}{rest}"), "test:4");
+    }
 }
 
 #[test]
@@ -106,6 +118,7 @@ fn any_other_line_that_is_no_event_is_an_error_with_its_file_and_line() {
     wrong(&format!("{whole}\n"), "test:4");
     wrong(&whole.replace("\"declared\"", "\"unheard\""), "test:3");
     wrong(&whole.replace("\"v\":1", "\"v\":2"), "a newer handover wrote it");
+    wrong(&whole.replace("\"v\":1", "\"v\":0"), "no version 0");
 }
 
 #[test]

@@ -154,7 +154,14 @@ impl Script {
     }
 
     pub(super) fn text(&self) -> String {
-        self.lines.iter().map(|(_, line)| format!("{line}\n")).collect()
+        // As a recorder writes it: the version first.
+        let written = |(_, line): &(char, Value)| {
+            let mut line = line.clone();
+            line.as_object_mut().unwrap().remove("v");
+            let text = line.to_string();
+            format!("{{\"v\":1,{}\n", text.trim_start_matches('{'))
+        };
+        self.lines.iter().map(written).collect()
     }
 
     /// Without slack: the times of a script are exact.
