@@ -143,6 +143,36 @@ pub enum What {
     },
 }
 
+impl What {
+    /// The `n` of the question, where this is an answer.
+    ///
+    /// ```
+    /// use handover::history::What;
+    /// assert_eq!(What::Closed { call: 7, error: None }.call(), Some(7));
+    /// assert_eq!(What::Close {}.call(), None);
+    /// ```
+    #[must_use]
+    pub fn call(&self) -> Option<u64> {
+        match self {
+            Self::Declared { call, .. }
+            | Self::Sent { call, .. }
+            | Self::Received { call, .. }
+            | Self::Extended { call, .. }
+            | Self::Settled { call, .. }
+            | Self::Steered { call, .. }
+            | Self::Closed { call, .. } => Some(*call),
+            Self::Open(_)
+            | Self::Declare(_)
+            | Self::Send { .. }
+            | Self::Receive { .. }
+            | Self::Extend { .. }
+            | Self::Settle { .. }
+            | Self::Steer(_)
+            | Self::Close {} => None,
+        }
+    }
+}
+
 /// What a broker promises, of [`Caps`]: the rules that a checker may apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

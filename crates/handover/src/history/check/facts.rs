@@ -1,7 +1,7 @@
 //! What is certain of one job: when it was accepted, when it can have ended, and what an operator can have done to it.
 
 use super::super::event::{How, SteerWhat};
-use super::model::{Fate, Job, Mark, Model, Said, Span};
+use super::model::{Fate, Job, Mark, Model, Said, Span, Steering};
 
 /// When a job came in: not before `from`, certainly by `until` (ranks).
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,11 @@ pub(super) struct Fact {
     pub(super) removed: Option<Mark>,
     /// When an operator may have brought it back, or made it due.
     pub(super) kicks: Vec<Span>,
+    /// Every bury by an owner or an operator was certainly over before a kick that certainly touched the job: after that one
+    /// nobody can have buried it. False where there was none.
+    pub(super) came_back: bool,
+    /// An operator may have removed it for good.
+    pub(super) gone: bool,
     /// Its id may have been forgotten and accepted again: what holds for one job need not hold for two.
     pub(super) two_lives: bool,
 }
@@ -72,18 +77,67 @@ impl Facts {
                 })
             })
             .collect();
-        let jobs = model.jobs.iter().map(|job| fact(model, job)).collect();
+        let swept = swept(model);
+        let jobs = model.jobs.iter().map(|job| fact(model, job, &swept)).collect();
         Self { jobs, dark_from, paused }
     }
 }
 
-fn fact(model: &Model, job: &Job) -> Fact {
+/// By queue: the kicks that brought back as many jobs as can have been buried there at all, and so every one of them.
+fn swept(model: &Model) -> Vec<Vec<Span>> {
+    let mut swept = vec![Vec::new(); model.queues.len()];
+    for (queue, kicks) in model.queues.iter().zip(&mut swept) {
+        let is_sweep = |steering: &&Steering| {
+            steering.touched > 0
+                && matches!(&steering.what, SteerWhat::Kick { queue: name, .. } if *name == queue.name)
+        };
+        let mut its = model.steers.iter().filter(is_sweep).peekable();
+        if its.peek().is_none() {
+            continue;
+        }
+        let jobs = queue.jobs.iter().map(|job| &model.jobs[*job]);
+        let first = |job: &Job| buries(model, job).map(|span| span.call.rank).min();
+        let mut first: Vec<u64> = jobs.filter_map(first).collect();
+        first.sort_unstable();
+        for kick in its {
+            let most = first.partition_point(|rank| *rank <= kick.span.end());
+            if most as u64 <= kick.touched {
+                kicks.push(kick.span);
+            }
+        }
+    }
+    swept
+}
+
+/// Whether no other queue has a job of this id, so that an operator who names it means this one.
+fn is_alone(model: &Model, job: &Job) -> bool {
+    let its = model.queues.iter().filter(|queue| model.find(&queue.name, job.id).is_some());
+    its.count() == 1
+}
+
+/// When this job may have been buried, by an owner or an operator.
+fn buries<'m>(model: &'m Model, job: &'m Job) -> impl Iterator<Item = Span> + 'm {
+    let settlings = job.holds.values().flat_map(|hold| &hold.settlings);
+    let owners = settlings.filter(|one| one.how == How::Bury && one.said.maybe());
+    let cancels = model
+        .steers
+        .iter()
+        .filter(|steering| matches!(&steering.what, SteerWhat::Cancel { id } if *id == job.id));
+    owners.map(|one| one.span).chain(cancels.map(|steering| steering.span))
+}
+
+fn fact(model: &Model, job: &Job, swept: &[Vec<Span>]) -> Fact {
     let queue = &model.queues[job.queue];
     let (mut removed, mut forgotten, mut kicks) = (None, false, Vec::new());
+    let mut back = swept.get(job.queue).cloned().unwrap_or_default();
     for steering in &model.steers {
         let call = steering.span.call;
         match &steering.what {
-            SteerWhat::KickJob { id } if *id == job.id => kicks.push(steering.span),
+            SteerWhat::KickJob { id } if *id == job.id => {
+                kicks.push(steering.span);
+                let is_it = steering.touched > 0 && is_alone(model, job);
+                back.extend(is_it.then_some(steering.span));
+            }
             SteerWhat::Kick { queue: name, .. } if *name == queue.name => kicks.push(steering.span),
             SteerWhat::Cancel { id } if *id == job.id => removed = earlier(removed, call),
             SteerWhat::Delete { id } if *id == job.id => {
@@ -100,7 +154,13 @@ fn fact(model: &Model, job: &Job) -> Fact {
     let end = ends.fold(removed, |end, one| earlier(end, one.span.call));
     let lives = job.sends.iter().filter(|send| may_store(send.fate)).count();
     let two_lives = lives > 1 && (forgotten || may_be_forgotten(model, job));
-    Fact { accepted: accepted(job), end, removed, kicks, two_lives }
+    let last = back.iter().max_by_key(|kick| kick.call.rank);
+    let came_back = last.is_some_and(|kick| {
+        let mut buries = buries(model, job).peekable();
+        buries.peek().is_some() && buries.all(|bury| bury.before(kick))
+    });
+    let accepted = accepted(job);
+    Fact { accepted, end, removed, kicks, came_back, gone: forgotten, two_lives }
 }
 
 fn earlier(one: Option<Mark>, other: Mark) -> Option<Mark> {

@@ -2,7 +2,9 @@
 //!
 //! - **Loss.** A job was answered `stored`, `parked` or `duplicate`; nobody may have settled it as done, nobody may have
 //!   removed it; and it is not among what was left (or nothing was left, and it was not buried either). Needs an
-//!   [`Expect`](super::Expect) that says what is left. Missed: a job whose settlement as done has no answer.
+//!   [`Expect`](super::Expect) that says what is left. Being buried is no end where a kick that certainly touched the job came
+//!   after it: one of this job, or one of its queue that brought back as many as can have been buried there. Missed: a job
+//!   whose settlement as done has no answer; where nothing is left, one that a kick of some of the buried jobs brought back.
 //! - **Second effect.** Two final settlements of a job were accepted, or two settlements of one lease; or a job was given,
 //!   or is still stored, after it was answered that it is done or buried. A kick excuses what was buried. Missed: two
 //!   effects of handlers that did not settle; the contract allows those.
@@ -58,10 +60,15 @@ fn loss(checker: &mut Checker<'_>, job: &Job, fact: &Fact) {
     let may_be_gone = |how: How| settlings(job).any(|(_, one)| one.how == how && one.said.maybe());
     let lost = match &checker.expect.end {
         End::Running => false,
-        End::Drained => !may_be_gone(How::Done) && !may_be_gone(How::Bury),
-        End::Left(left) => !left.contains_key(&job.id) && !may_be_gone(How::Done),
+        End::Drained if fact.came_back => !may_be_gone(How::Done) && !fact.gone,
+        End::Drained => {
+            !may_be_gone(How::Done) && !may_be_gone(How::Bury) && fact.removed.is_none()
+        }
+        End::Left(left) => {
+            !left.contains_key(&job.id) && !may_be_gone(How::Done) && fact.removed.is_none()
+        }
     };
-    if lost && fact.removed.is_none() {
+    if lost {
         let mut places = vec![accepted.span.place()];
         places.extend(grants(job).last().map(|grant| grant.span.place()));
         let message =

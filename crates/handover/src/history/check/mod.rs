@@ -63,7 +63,8 @@ impl Expect {
         Self::with(End::Running)
     }
 
-    /// Nothing is left: every job that was accepted must have been done or buried.
+    /// Nothing is left: every job that was accepted must have been done or buried. A job that was buried and then certainly
+    /// kicked back must have ended again.
     #[must_use]
     pub fn drained() -> Self {
         Self::with(End::Drained)

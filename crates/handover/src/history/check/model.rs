@@ -164,6 +164,8 @@ impl Job {
 pub(super) struct Steering {
     pub(super) span: Span,
     pub(super) what: SteerWhat,
+    /// How many jobs it certainly touched.
+    pub(super) touched: u64,
 }
 
 /// A receive, and what it was answered.
@@ -297,15 +299,15 @@ impl Model {
                 }
             }
             (What::Steer(what), None | Some(What::Steered { .. })) => {
-                let done = match answer {
+                let (done, touched) = match answer {
                     Some(What::Steered { jobs, error: None, .. }) => {
-                        *jobs > 0 || matches!(what, SteerWhat::Pause { .. })
+                        (*jobs > 0 || matches!(what, SteerWhat::Pause { .. }), *jobs)
                     }
-                    Some(What::Steered { error: Some(error), .. }) => !is_refusal(error),
-                    _ => true,
+                    Some(What::Steered { error: Some(error), .. }) => (!is_refusal(error), 0),
+                    _ => (true, 0),
                 };
                 if done {
-                    self.steers.push(Steering { span, what: what.clone() });
+                    self.steers.push(Steering { span, what: what.clone(), touched });
                 }
             }
             (What::Close {}, None | Some(What::Closed { .. })) => {}
@@ -431,7 +433,7 @@ fn rank(history: &History) -> Result<Ranked<'_>> {
             }
             let mark = Mark { rank, at_us: event.at_us, place: *place };
             let process = event.process.as_str();
-            match call_of(&event.what) {
+            match event.what.call() {
                 None => _ = ranked.calls.insert((process, event.n), mark),
                 Some(call) => {
                     let twice = ranked.answers.insert((process, call), (mark, &event.what));
@@ -447,20 +449,6 @@ fn rank(history: &History) -> Result<Ranked<'_>> {
         }
     }
     Ok(ranked)
-}
-
-/// The number of the question that this answers.
-fn call_of(what: &What) -> Option<u64> {
-    match what {
-        What::Declared { call, .. }
-        | What::Sent { call, .. }
-        | What::Received { call, .. }
-        | What::Extended { call, .. }
-        | What::Settled { call, .. }
-        | What::Steered { call, .. }
-        | What::Closed { call, .. } => Some(*call),
-        _ => None,
-    }
 }
 
 /// True for an answer that says an error after which something may have been done.

@@ -300,6 +300,53 @@ fn p4_a_buried_job_may_come_back_when_it_is_kicked() {
 }
 
 #[test]
+fn p4_a_job_that_was_kicked_back_must_end_again() {
+    let buried = || {
+        let mut script = Script::new(10);
+        script.send('a', (10, 20), &[1]);
+        script.take('a', (30, 40), &[(1, 1, 1)]);
+        script.settle('a', (50, 60), (1, 1), "bury", "ok");
+        script
+    };
+    let kick = json!({"do": "kick", "queue": "q", "max": 5});
+    let one = json!({"do": "kick_job", "id": id(1)});
+    for (what, jobs) in [(kick.clone(), 1), (one.clone(), 1)] {
+        let mut script = buried();
+        script.steer('a', (70, 80), what, jobs);
+        script.breaks(Expect::drained(), Kind::Loss, &[5, 7]);
+        script.is_fine(Expect::running());
+        // Buried again, or perhaps: the kick was not the last that happened to it.
+        script.unanswered('b', 90, json!({"event": "steer", "do": "cancel", "id": id(1)}));
+        script.is_fine(Expect::drained());
+    }
+    // Cancelled, and brought back.
+    let mut cancelled = Script::new(10);
+    cancelled.send('a', (10, 20), &[1]);
+    cancelled.steer('a', (30, 40), json!({"do": "cancel", "id": id(1)}), 1);
+    cancelled.is_fine(Expect::drained());
+    cancelled.steer('a', (50, 60), one.clone(), 1);
+    cancelled.breaks(Expect::drained(), Kind::Loss, &[5]);
+    // It touched nothing, or another, or came too early.
+    for (at, what, jobs) in [
+        ((70, 80), one, 0),
+        ((70, 80), json!({"do": "kick_job", "id": id(2)}), 1),
+        ((55, 80), kick.clone(), 1),
+    ] {
+        let mut script = buried();
+        let who = if at.0 == 55 { 'b' } else { 'a' };
+        script.steer(who, at, what, jobs);
+        script.is_fine(Expect::drained());
+    }
+    // Of two buried jobs one came back: nobody knows which.
+    let mut script = buried();
+    script.send('a', (61, 62), &[2]);
+    script.take('a', (63, 64), &[(2, 2, 1)]);
+    script.settle('a', (65, 66), (2, 2), "bury", "ok");
+    script.steer('a', (70, 80), kick, 1);
+    script.is_fine(Expect::drained());
+}
+
+#[test]
 fn p4_an_id_that_is_stored_twice_was_accepted_twice() {
     let mut script = Script::new(10);
     script.send('a', (10, 20), &[1]);
