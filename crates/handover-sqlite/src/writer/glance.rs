@@ -7,7 +7,9 @@
 //!   of one right before it. So a look is remembered only if the log had been left alone for longer than that.
 //! - The clock on the wall may be set, back too, and a later commit could carry the time of an earlier one. So a look is
 //!   forgotten when that clock and the monotonic one have not moved alike since, which a sleep of the machine shows as well.
-//! - A file system may tell the times late, or not at all. So a look is forgotten after a minute.
+//! - A file system may tell the times late, or not at all. And SQLite shows a commit to others a moment after it is in the log:
+//!   who is held up for seconds just then, and killed before he rings, has committed without a trace here. So a look is
+//!   forgotten after a minute.
 //!
 //! What lives elsewhere: when to look, and what a true look is (`mod.rs`); the file itself (`log.rs`).
 
@@ -72,7 +74,7 @@ impl Glance {
         (modified + SETTLED <= at.wall).then_some(Self { stamp, at })
     }
 
-    /// True where nothing was committed since for sure.
+    /// True where nothing was committed since, as far as the log and the clocks can tell.
     pub(crate) fn still_holds(&self, log: &Log) -> bool {
         self.is_good(Clocks::now()) && log.stamp() == Some(self.stamp)
     }

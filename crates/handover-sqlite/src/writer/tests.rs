@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 mod copy;
 mod mend;
+mod places;
 mod refused;
 mod tick;
 

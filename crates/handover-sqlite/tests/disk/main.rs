@@ -11,7 +11,8 @@
 //! What is *not* modelled: a disk that reports a sync that did not happen, or changes bytes that nobody wrote; a sector of 512
 //! bytes that is half written; entries of the folder that arrive in another order than they were made; a crash while another
 //! process has the file open; the file system's own errors after a failed sync (such as going read-only). Linux reports a
-//! failed sync once to each open file; a pretended one is reported only where it is made, which is harder for the store.
+//! failed sync once to each open file; a pretended one is reported only where it is made, which is harder for the store. Nor
+//! that the system reads back what the disk has after it dropped a page: `src/writer/tests/mend.rs` has that.
 //!
 //! Breaks that were tried, and what caught them, so that these tests are known to be able to fail:
 //!
