@@ -1,5 +1,6 @@
 // Where somebody is in a program: the choices made, and how far they are shown; and the same as the end of a link,
-// `#02/lost_update/0.1.0`, where each number is the place of a choice among those that were possible.
+// `#02/lost_update/0.1.0@7c1e`, where each number is the place of a choice among those that were possible, and the end is the
+// version of the program.
 (() => {
   "use strict";
   const page = (window.handover = window.handover || {});
@@ -52,16 +53,17 @@
     }
 
     get hash() {
-      const { lesson, name } = this.program;
-      return page.hash(lesson, name, this.taken.slice(0, this.at));
+      const { lesson, name, version } = this.program;
+      return page.hash(lesson, name, this.taken.slice(0, this.at), version);
     }
   }
 
   page.Walk = Walk;
 
-  page.hash = (lesson, program, taken = []) => {
+  page.hash = (lesson, program, taken = [], version = null) => {
     const parts = [String(lesson.number).padStart(2, "0"), program];
-    return `#${taken.length ? [...parts, taken.join(".")].join("/") : parts.join("/")}`;
+    const steps = taken.join(".") + (version ? `@${version}` : "");
+    return `#${taken.length ? [...parts, steps].join("/") : parts.join("/")}`;
   };
 
   /** What a link asks for, read as far as it can be: a lesson's line in the list, a program's name, choices, and what is wrong. */
@@ -72,19 +74,34 @@
     } catch {
       // A stray % sign: what is wrong with it is said below.
     }
-    const [number = "", program = "", steps = ""] = text.split("/", 3);
-    if (!number) return { line: lessons[0], program: null, taken: [], problem: null };
+    const [number = "", program = "", schedule = "", ...more] = text.split("/");
+    const nothing = { program: null, taken: [], version: null, problem: null };
+    if (!number) return { ...nothing, line: lessons[0] };
     const line = lessons.find((lesson) => /^\d+$/.test(number) && lesson.number === Number(number))
       ?? lessons.find((lesson) => lesson.name === number.toLowerCase());
     if (!line) {
-      return { line: lessons[0], program: null, taken: [], problem: `The link names lesson ${short(number)}, and there is none.` };
+      return { ...nothing, line: lessons[0], problem: `The link names lesson ${short(number)}, and there is none.` };
     }
     const missing = program && !line.programs.some(({ name }) => name === program);
     if (missing) {
       const problem = `The link names program ${short(program)}, and lesson ${line.number} has none of that name.`;
-      return { line, program: null, taken: [], problem };
+      return { ...nothing, line, problem };
     }
-    return { line, program: program || null, taken: steps ? steps.split(".") : [], problem: null };
+    const [steps, version = null, ...rest] = schedule.split("@");
+    if (more.length || rest.length) {
+      const behind = short(more.length ? `/${more.join("/")}` : `@${rest.join("@")}`);
+      const problem = `The link has ${behind} behind the schedule, which means nothing. Nothing of it was followed.`;
+      return { ...nothing, line, program, problem };
+    }
+    return { ...nothing, line, program: program || null, taken: steps ? steps.split(".") : [], version };
+  };
+
+  /** What is said of a schedule that is not known to be of this program as it is now; null where it is. */
+  page.checked = (program, { taken, version }) => {
+    if (!taken.length || version === program.version) return null;
+    if (version === null) return "The link names no version of the program, so that it was not checked whether it is of this one.";
+    return `The link is of another version of the program, ${short(version)}, and this is ${program.version}: `
+      + "the same choices may do something else here.";
   };
 
   /** Takes these choices as far as they fit; what is said where they do not. */

@@ -317,16 +317,26 @@ test("a schedule is shared as a link, and opened again at its last step", async 
     await click(page, BREAKS.slice(0, 4));
     shared = await link(page);
     assert.equal(shared, page.url());
-    assert.match(shared, /#02\/lost_update\/[\d.]+$/);
+    assert.match(shared, /#02\/lost_update\/[\d.]+@[0-9a-f]{4}$/);
     await page.reload();
     assert.match(await said(page), /Step 4: b writes counter: 1/);
   });
   await visit(shared, async (page, window) => {
     assert.match(await said(page), /Step 4: b writes counter: 1/);
     await window.grantPermissions(["clipboard-read", "clipboard-write"]);
-    await page.getByRole("button", { name: "Copy" }).click();
+    await page.getByRole("button", { name: "Copy", exact: true }).click();
     await page.getByText("Copied.").waitFor();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), shared);
+    assert.ok(await page.getByRole("alert").isHidden(), "it is of this version");
+    assert.match(await page.locator("#elsewhere").innerText(), /on this machine only/);
+    await page.getByRole("button", { name: "Copy that part" }).click();
+    await page.waitForFunction(async () => (await navigator.clipboard.readText()) === location.hash);
+    await click(page, ["main"]);
+    assert.match(await said(page), /Challenge met in 5 steps/, "the last step was the student's");
+    const whole = await link(page);
+    await page.goto("about:blank");
+    await page.goto(whole);
+    assert.match(await said(page), /The schedule in the link breaks it in 5 steps/, "and here it was the link's");
   });
 });
 
@@ -335,6 +345,9 @@ test("a link that does not fit says where it leaves, and goes as far as it can",
     ["#02/lost_update/0.1.9.0", /leaves the program at step 3: it asks for choice “9” there/, /Step 2/],
     ["#02/lost_update/x", /leaves the program at step 1.*Nothing of it could be followed/, /Nobody has taken/],
     ["#02/lost_update/0.1.0.0.0.0.0", /leaves the program at step 6: the program has ended before/, /Step 5/],
+    ["#02/lost_update/0.1", /names no version of the program/, /Step 2/],
+    ["#02/lost_update/0.1@zzzz", /of another version of the program/, /Step 2/],
+    ["#02/lost_update/0.1/more", /behind the schedule, which means nothing/, /Nobody has taken/],
     ["#99/nothing", /names lesson “99”, and there is none/, /Nobody has taken/],
     ["#02/nothing", /names program “nothing”, and lesson 2 has none/, /Nobody has taken/],
     [`#${"%".repeat(50)}`, /names lesson “%+…”, and there is none/, /Nobody has taken/],

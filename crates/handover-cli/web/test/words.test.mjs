@@ -175,7 +175,11 @@ test("a repaired program says how many schedules prove it", () => {
 test("a walk keeps what was there until another way is taken", () => {
   const walk = new page.Walk(program(NODES, [WELL, DEADLOCK]).made);
   assert.ok(walk.take(1) && walk.take(0) && !walk.take(0));
-  assert.equal(walk.hash, "#02/p/1.0");
+  const { version } = walk.program;
+  assert.match(version, /^[0-9a-f]{4}$/);
+  assert.equal(walk.hash, `#02/p/1.0@${version}`);
+  assert.equal(program(NODES, [WELL, DEADLOCK]).made.version, version, "the same program has the same");
+  assert.notEqual(program(NODES, [WELL, WELL]).made.version, version);
   assert.ok(walk.goTo(0) && !walk.goTo(-5));
   assert.equal(walk.hash, "#02/p");
   assert.ok(walk.take(1));
@@ -188,8 +192,18 @@ test("a walk keeps what was there until another way is taken", () => {
 test("a link is read as far as it can be", () => {
   const { made, line } = program(NODES, [WELL, DEADLOCK]);
   const asked = (hash) => page.asked(hash, [line]);
-  same(asked(""), { line, program: null, taken: [], problem: null });
+  same(asked(""), { line, program: null, taken: [], version: null, problem: null });
   same(asked("#02/p/1.0").taken, ["1", "0"]);
+  same(asked("#02/p/1.0@7c1e").taken, ["1", "0"]);
+  for (const more of ["/x", "/", "@7c1e@x", "@7c1e/x/y"]) {
+    const { taken, problem } = asked(`#02/p/1.0${more}`);
+    same(taken, [], more);
+    assert.match(problem, /behind the schedule, which means nothing/, more);
+  }
+  assert.equal(page.checked(made, asked(`#02/p/1.0@${made.version}`)), null);
+  assert.equal(page.checked(made, asked("#02/p")), null);
+  assert.match(page.checked(made, asked("#02/p/1.0")), /names no version.*not checked/);
+  assert.match(page.checked(made, asked("#02/p/1.0@zzzz")), /another version of the program, “zzzz”, and this is [0-9a-f]{4}:/);
   same(asked("#race/p").program, "p");
   assert.match(asked("#3").problem, /lesson “3”, and there is none/);
   assert.match(asked("#2/q").problem, /program “q”/);

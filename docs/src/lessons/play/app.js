@@ -33,7 +33,8 @@
     shown = { line: asked.line, program };
     walk = program.graph ? new page.Walk(program) : null;
     const left = walk ? page.follow(walk, asked.taken) : null;
-    view.notice(asked.problem ?? left);
+    const checked = walk && page.checked(program, asked);
+    view.notice(asked.problem ?? ([checked, left].filter(Boolean).join(" ") || null));
     if (walk) show();
     else writeHash(page.hash(lesson, program.name));
   }
@@ -127,7 +128,8 @@
     forward: () => goTo(walk.at + 1),
     restart: () => goTo(0),
     play: () => (playing ? stop() : play()),
-    copy,
+    copy: () => copy(get("link").value),
+    "copy-part": () => copy(walk.hash),
   };
 
   /** Shows the shortest schedule that breaks it, a step at a time. */
@@ -152,11 +154,10 @@
     get("play").textContent = "Play the shortest schedule that breaks it";
   }
 
-  async function copy() {
-    const link = get("link");
-    link.select();
+  async function copy(text) {
+    get("link").select();
     try {
-      await navigator.clipboard.writeText(link.value);
+      await navigator.clipboard.writeText(text);
       get("copied").textContent = "Copied.";
     } catch {
       get("copied").textContent = "The link is marked: copy it with your browser.";
@@ -203,5 +204,7 @@
   window.addEventListener("hashchange", () => open(location.hash));
 
   view.legend();
+  // An address of this machine, at a port that another time is another, leads nowhere elsewhere.
+  get("elsewhere").hidden = location.protocol !== "file:" && !["127.0.0.1", "localhost"].includes(location.hostname);
   open(location.hash);
 })();

@@ -33,6 +33,20 @@
       }
     }
 
+    /**
+     * What links carry to say which program they are of: a checksum of its states and the ways between them (FNV-1a of 32 bits,
+     * folded to four hexadecimal digits). Lines of the source are not in it: a schedule does not depend on them.
+     */
+    get version() {
+      if (this.checksum === undefined) {
+        const { objects, words, ends, nodes } = this.graph;
+        let sum = 0x811c9dc5;
+        for (const letter of JSON.stringify([objects, words, ends, nodes])) sum = Math.imul(sum ^ letter.codePointAt(0), 0x01000193);
+        this.checksum = ((sum ^ (sum >>> 16)) & 0xffff).toString(16).padStart(4, "0");
+      }
+      return this.checksum;
+    }
+
     /** Whether it is the one that the lesson's challenge is about: the first that breaks. */
     get isChallenge() {
       return this === this.lesson.programs.find((program) => program.wrong);

@@ -6,7 +6,7 @@
   const page = (window.handover = window.handover || {});
 
   const COLUMN = 132; // one step
-  const ROW = 74; // one thread
+  const ROW = 66; // one thread
   const LEVEL = 34; // one shared thing
   const TOP = 26; // the numbers of the steps
   const NAMES = 92;
@@ -180,7 +180,7 @@
     const whole = own.filter((one) => one !== "ends").join(", ");
     const text = add(group, "text", { class: "ink small" });
     add(text, "title", {}, whole);
-    wrapped(whole).forEach((line, row) => add(text, "tspan", { x, y: y + 36 + row * LINE }, line));
+    wrapped(whole).forEach((line, row) => add(text, "tspan", { x, y: y + 34 + row * LINE }, line));
     arrows.forEach(({ to, kind }, row) => {
       const from = y + 14;
       const till = TOP + to * ROW + (to > taken.choice.thread ? 4 : 24);
