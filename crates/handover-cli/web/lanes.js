@@ -174,6 +174,7 @@
     const taken = walk.step(step);
     const { own, arrows } = page.happened(taken);
     const group = add(svg, "g", { class: `mark${faint(walk, step)}` });
+    add(group, "circle", { class: "actor", cx: step * COLUMN + 1, cy: TOP + taken.choice.thread * ROW + 14, r: 5 });
     const x = step * COLUMN + 11;
     const y = TOP + taken.choice.thread * ROW;
     // That it ends is seen: its lane does.

@@ -306,7 +306,9 @@ test("a wake-up that is a choice is chosen", async () => {
     assert.deepEqual(await wakes.allInnerTexts().then((all) => all.map((text) => /waking (\w+)/.exec(text)?.[1])), ["ann", "bob"]);
     await page.locator("#link").focus();
     await page.locator("#link").blur();
-    for (const key of ["1", "1", "Enter"]) await page.keyboard.press(key);
+    for (const key of ["1", "1"]) await page.keyboard.press(key);
+    assert.match(await page.locator("#why").innerText(), /1 again goes to the next one, Enter takes it/);
+    await page.keyboard.press("Enter");
     assert.match(await said(page), /notifies one of opened, wakes bob/);
   });
 });
@@ -530,6 +532,8 @@ test("assistive technology is told what there is and what happens", async () => 
       'combobox "Lesson"',
       'combobox "Program"',
       'heading "02 race',
+      'heading "Make the counter end at 1. It can be done in 5 steps." [level=2]',
+      "a, able to run, stands here",
       'heading "Who takes the next step?"',
       'button "a reads counter"',
       'region "Source, line by line"',

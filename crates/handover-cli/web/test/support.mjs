@@ -98,7 +98,7 @@ export const drawn = (page) => page.evaluate(() => {
     return `${whose} (${rect.getAttribute("class")}) ${columns(rect, "x")}+${columns(rect, "width")}`;
   };
   return {
-    chips: all("#lines .chip").map((chip) => `${line(chip.closest("li"))} ${chip.textContent} ${chip.className.slice(5)}`),
+    chips: all("#lines .chip").map((chip) => `${line(chip.closest("li"))} ${chip.title.split(":")[0]} ${chip.className.slice(5)}`),
     did: all("#lines .did").map(line),
     shared: all("#objects dd").map((one) => one.innerText.trim()),
     bars: all("#lanes .steps > rect:not(.now)").map(bar),

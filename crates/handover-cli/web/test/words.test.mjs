@@ -170,6 +170,7 @@ test("a repaired program says how many schedules prove it", () => {
     "This program is repaired: all its 1\u00a0234\u00a0567 schedules end well. Try to break it.",
   );
   assert.equal(page.counts(repaired("2")), "");
+  assert.equal(page.counts({ wrong: true, schedules: "1", broken: "1" }), "Its only schedule breaks it.");
 });
 
 test("a walk keeps what was there until another way is taken", () => {

@@ -101,8 +101,10 @@
   /** Chooses the next step by its thread. One that can do several things gets the focus, to choose one of them. */
   function takeThread(thread) {
     const buttons = [...(get("threads").children[thread]?.children ?? [])];
-    if (buttons.length > 1) buttons[(buttons.indexOf(document.activeElement) + 1) % buttons.length].focus();
-    else if (buttons.length === 1) press(buttons[0]);
+    if (buttons.length > 1) {
+      buttons[(buttons.indexOf(document.activeElement) + 1) % buttons.length].focus();
+      view.why(`It has a choice: ${thread + 1} again goes to the next one, Enter takes it.`);
+    } else if (buttons.length === 1) press(buttons[0]);
   }
 
   function press(button) {

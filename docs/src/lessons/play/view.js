@@ -114,6 +114,9 @@
         arrow("solid", "starts or wakes"),
         arrow("dashed", "lets go on"),
         arrow("circle", "waits for, in a circle"),
+        make("li", {}, make("span", { class: "dot", "aria-hidden": "true" }), " takes the step"),
+        make("li", {}, make("span", { class: "chip", "aria-hidden": "true" }, "1"), " stands at this line of the program"),
+        make("li", {}, make("span", { class: "sample did", "aria-hidden": "true" }), " line of the last step"),
       );
     },
   };
@@ -178,9 +181,13 @@
       const who = at.get(line) ?? [];
       const isNext = who.some(({ is }) => is === "ready" || is === "panicked");
       item.className = [isNext ? "next" : "", line === did ? "did" : ""].join(" ").trim();
+      if (line === did) item.setAttribute("aria-current", "step");
+      else item.removeAttribute("aria-current");
       const chip = (lane) => {
         const look = page.look(lane);
-        return make("span", { class: `chip ${look}`, title: `${lane.name}: ${page.LOOKS[look]}` }, lane.name);
+        const aloud = make("span", { class: "aloud" }, ` ${lane.name}, ${page.LOOKS[look]}, stands here `);
+        const number = String(state.lanes.indexOf(lane) + 1);
+        return make("span", { class: `chip ${look}`, title: `${lane.name}: ${page.LOOKS[look]}` }, number, aloud);
       };
       item.firstElementChild.replaceChildren(...who.map(chip));
       if (actor ? who.includes(actor) : isNext && !next) next = item;

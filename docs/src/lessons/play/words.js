@@ -85,7 +85,7 @@
     const old = before.lanes[choice.thread];
     const lane = after.lanes[choice.thread];
     const arrows = [];
-    const names = { starts: [], wakes: [], frees: [], stops: [], ends: [] };
+    const names = { starts: [], wakes: [], frees: [], stops: [], ends: [], panics: [] };
     after.lanes.forEach((other, thread) => {
       const was = before.lanes[thread];
       if (thread === choice.thread) return;
@@ -105,6 +105,7 @@
       [names.frees, "can go on", "can go on"],
       [names.stops, "has to wait", "have to wait"],
       [names.ends, "ends", "end"],
+      [names.panics, "panics", "panic"],
     ].flatMap(([who, one, more]) => (who.length ? [`${page.list(who)} ${who.length === 1 ? one : more}`] : []));
     const held = after.values.flatMap((value, object) => (value === before.values[object] ? [] : [object]));
     return { name: lane.name, own, others, arrows, changed: held };
@@ -117,6 +118,7 @@
     if (was.is === "waits" && is.is === "ready") return "frees";
     if (was.is === "ready" && is.is === "waits") return "stops";
     if (was.is !== "done" && is.is === "done") return "ends";
+    if (was.is !== "panicked" && is.is === "panicked") return "panics";
     return null;
   }
 
@@ -224,6 +226,7 @@
   /** How many schedules there are, where some break it. */
   page.counts = ({ wrong, schedules, broken }) => {
     if (!wrong) return "";
+    if (schedules === "1") return "Its only schedule breaks it.";
     const all = `${grouped(schedules)} schedule${schedules === "1" ? "" : "s"}`;
     return `${grouped(broken)} of its ${all} ${broken === "1" ? "breaks" : "break"} it.`;
   };
