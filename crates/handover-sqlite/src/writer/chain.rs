@@ -10,8 +10,9 @@
 /// A log begins with this many bytes: 4 tell the order of bytes in the words that are added up, at 8 is the size of a page, at
 /// 16 the salt of 8 bytes, and at 24 the checksum, of two words, of all before it.
 pub(super) const HEADER_BYTES: usize = 32;
-/// So does each page in it: the salt again at 8, another one where the page is left from before the log was begun anew; and at
-/// 16 the checksum of the first 8 bytes and the page itself.
+/// So does each page in it: at 4 is the size of the database where the page is the last of a commit, and else 0; at 8 the salt
+/// again, another one where the page is left from before the log was begun anew; and at 16 the checksum of the first 8 bytes
+/// and the page itself.
 pub(super) const PAGE_HEADER_BYTES: usize = 24;
 
 const LITTLE_ENDIAN: u32 = 0x377f_0682;
@@ -24,6 +25,7 @@ pub(super) struct Chain {
     page_bytes: usize,
     salt: [u8; 8],
     sums: [u32; 2],
+    ends_commit: bool,
 }
 
 impl Chain {
@@ -39,6 +41,7 @@ impl Chain {
             page_bytes,
             salt: header[16..].first_chunk().copied()?,
             sums: [0, 0],
+            ends_commit: false,
         };
         let is_size = page_bytes.is_power_of_two() && (512..=65536).contains(&page_bytes);
         chain.add(&header[..24]);
@@ -57,7 +60,14 @@ impl Chain {
         }
         self.add(&frame[..8]);
         self.add(&frame[PAGE_HEADER_BYTES..]);
+        self.ends_commit = number(frame, 4) != 0;
         self.is_at(&frame[16..])
+    }
+
+    /// Whether the last page was the end of a commit. A transaction that was rolled back may leave pages that follow as well,
+    /// and the disk may still have those where others were committed in their places.
+    pub(super) fn ends_commit(&self) -> bool {
+        self.ends_commit
     }
 
     fn is_at(&self, sums: &[u8]) -> bool {

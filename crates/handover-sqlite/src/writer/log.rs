@@ -158,7 +158,7 @@ impl Log {
     }
 
     /// The first half of mending: writes the log over itself, so that the disk gets all of it again. At least this many pages
-    /// are committed. To be called with the write lock of the database held: nobody may begin the log anew meanwhile.
+    /// are committed, the last of them ending a commit. To be called with the write lock of the database held: nobody may begin the log anew meanwhile.
     ///
     /// Where one of those pages is not what was committed, it fails with `InvalidData` and leaves the rest alone.
     pub(crate) fn write_over(&self, pages: u32) -> io::Result<()> {
@@ -193,11 +193,13 @@ impl Log {
                 usize::try_from(end - at).map_or(piece.len(), |left| left.min(piece.len()));
             let piece = &mut piece[..wanted];
             self.read_at(at, piece).map_err(lost_if_short)?;
-            if !piece.chunks(frame).all(|page| chain.goes_on(page)) {
+            let follows = piece.chunks(frame).all(|page| chain.goes_on(page));
+            let next = at + wanted as u64;
+            if !follows || (next == end && !chain.ends_commit()) {
                 return Err(lost());
             }
             self.write_at(at, piece)?;
-            at += wanted as u64;
+            at = next;
         }
         Ok(at)
     }
