@@ -5,7 +5,7 @@
   const { view, lessons } = page;
   const get = (id) => document.getElementById(id);
 
-  const PAUSE = 900; // milliseconds between two steps that are played
+  const PAUSE_MS = 900; // between two steps that are played
 
   let walk = null;
   let shown = null; // the line and the program that are on the page, to return to where another cannot be loaded
@@ -147,7 +147,7 @@
       walk.take(choices[walk.at], "played");
       if (walk.isAtEnd) stop();
       show();
-    }, PAUSE);
+    }, PAUSE_MS);
   }
 
   function stop() {

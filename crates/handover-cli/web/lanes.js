@@ -5,6 +5,7 @@
   "use strict";
   const page = (window.handover = window.handover || {});
 
+  // In pixels of the drawing, if not said otherwise.
   const COLUMN = 132; // one step
   const ROW = 66; // one thread
   const LEVEL = 34; // one shared thing
@@ -225,7 +226,7 @@
       const isShut = value === "held";
       // Once more at the step that is looked at: where it changed may be out of sight.
       const isWritten = value !== last || step === walk.at;
-      const lines = isWritten ? wrapped(isShut ? value : news(value, held), VALUE_LETTERS, VALUE_LINES_MAX) : [];
+      const lines = isWritten ? wrapped(isShut ? value : difference(value, held), VALUE_LETTERS, VALUE_LINES_MAX) : [];
       last = value;
       if (!isShut) held = value;
       return { value, held, isShut, lines };
@@ -254,7 +255,7 @@
   }
 
   /** A value; of a struct only the fields that are not as they were. */
-  function news(value, last) {
+  function difference(value, last) {
     const fields = page.fields(value);
     if (!fields) return value;
     const before = new Map(page.fields(last) ?? []);

@@ -4,6 +4,9 @@
   "use strict";
   const page = (window.handover = window.handover || {});
 
+  /** A longer list is written as text: its places would fill the column and say no more. */
+  const SLOTS_MAX = 12;
+
   const get = (id) => document.getElementById(id);
 
   function make(tag, attributes = {}, ...children) {
@@ -77,7 +80,7 @@
     walk(walk) {
       const happened = walk.at > 0 ? page.happened(walk.step(walk.at)) : null;
       threads(walk);
-      marks(walk);
+      source(walk);
       objects(walk, happened);
       page.drawLanes(get("lanes"), walk);
       steps(walk);
@@ -166,7 +169,7 @@
   }
 
   /** In the margin of each line who stands at it; and which line was done last. */
-  function marks(walk) {
+  function source(walk) {
     const { program, state } = walk;
     const at = new Map();
     state.lanes.forEach((lane, thread) => {
@@ -259,7 +262,7 @@
   function places(value, room) {
     const items = page.items(value);
     const size = Math.max(room, items?.length ?? 0, 1);
-    if (!items || size > 12) return [make("code", {}, value)];
+    if (!items || size > SLOTS_MAX) return [make("code", {}, value)];
     const slot = (_, at) => make("span", { class: items[at] ? "slot full" : "slot" }, items[at] || "\u00a0");
     const slots = Array.from({ length: size }, slot);
     const more = value.slice(value.lastIndexOf("]") + 1);

@@ -113,7 +113,7 @@ test("a lock that is taken in passing is told, and so is who is woken", () => {
   same(page.happened({ before, choice: step, after }).own, ["notifies one of bread", "wakes bob", "gives shelf back", "ends"]);
   const passing = state([lane("ann", "done"), lane("bob", "done")]);
   const relock = { thread: 1, wakes: null, unasked: false, picks: null };
-  same(page.happened({ before: after, choice: relock, after: passing }).own, ["goes on after bread", "gives shelf back", "ends"]);
+  same(page.happened({ before: after, choice: relock, after: passing }).own, ["wakes on bread and takes shelf again", "gives shelf back", "ends"]);
   const unasked = { thread: 1, wakes: null, unasked: true, picks: null };
   same(page.happened({ before, choice: unasked, after }).own, ["wakes unasked on bread"]);
 });

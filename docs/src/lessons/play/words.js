@@ -14,6 +14,7 @@
 
   /** What the thread does when it takes its step: "reads counter". */
   page.does = (state, lane) => {
+    if (lane.op === "relock") return `wakes on ${state.objects[lane.what].name} and takes ${state.objects[lane.mutex].name} again`;
     const what = lane.what === undefined ? lane.whom : state.objects[lane.what].name;
     return what === undefined ? lane.does : `${lane.does} ${what}`;
   };
@@ -89,7 +90,7 @@
     after.lanes.forEach((other, thread) => {
       const was = before.lanes[thread];
       if (thread === choice.thread) return;
-      const change = changed(was, other);
+      const change = becomes(was, other);
       if (!change) return;
       names[change].push(other.name);
       if (change === "frees" && was.op === "join") return; // an end is seen as it is
@@ -112,7 +113,7 @@
   };
 
   /** What a step made of a thread that did not take it. */
-  function changed(was, is) {
+  function becomes(was, is) {
     if (!was) return "starts";
     if (was.is === "asleep" && is.is !== "asleep") return "wakes";
     if (was.is === "waits" && is.is === "ready") return "frees";
