@@ -59,6 +59,33 @@ fn a_commit_whose_ring_nobody_heard_is_found_by_the_tick_and_a_log_left_alone_is
 }
 
 #[test]
+fn a_commit_to_a_log_that_was_begun_anew_and_is_as_long_as_before_is_found_by_the_tick() {
+    let desk = Desktop::new();
+    let (ours, theirs) = (desk.connect(), desk.connect());
+    let (mut us, mut them) = (desk.writer(&ours), desk.writer(&theirs));
+    desk.declare(&mut us, 10);
+    let (receive, mut asleep) = desk.receive(1, Duration::from_secs(600));
+    us.group(vec![receive]);
+    desk.take_bells();
+    for capacity in 11..30 {
+        desk.declare(&mut them, capacity);
+    }
+    assert!(them.checkpoint("RESTART"), "the next commit begins at the start of the file");
+    desk.leave_alone();
+    tick(&mut us);
+    assert!(us.glance.is_some() && asleep.try_recv().is_err());
+    desk.take_bells();
+    let before = us.post.log.stamp().unwrap();
+    let (send, sent) = desk.send(&messages(1), Duration::ZERO);
+    them.group(vec![send]);
+    told(sent).unwrap();
+    let after = us.post.log.stamp().unwrap();
+    assert!(before.bytes == after.bytes && before != after);
+    tick(&mut us);
+    assert_eq!(unpacked(asleep).len(), 1);
+}
+
+#[test]
 fn a_tick_wakes_for_what_is_due_however_still_the_log_is() {
     let desk = Desktop::new();
     let connection = desk.connect();
