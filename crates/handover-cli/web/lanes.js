@@ -16,7 +16,8 @@
   const VALUE_LETTERS = 15; // of a value, in a column
   const VALUE_LINES_MAX = 4;
   const LETTERS = 19; // in a column
-  const CIRCLE = 216; // who waits for whom, at the right of a deadlock
+  const LABEL = 84; // the longest word at an arc of a deadlock's circle
+  const PEAK = 0.75; // of a curve whose two middle points are as far out: how far it gets
 
   const SVG = "http://www.w3.org/2000/svg";
 
@@ -96,7 +97,8 @@
     };
     size(names, NAMES, { class: "names", "aria-hidden": "true" });
     const circle = walk.isAtEnd ? (walk.state.end.circle ?? []) : [];
-    size(svg, states.length * COLUMN + (circle.length ? CIRCLE : 12), { class: "steps", role: "img" });
+    const margin = Math.max(12, ...circle.map((_, row) => arc(circle, row).bend * PEAK + LABEL));
+    size(svg, states.length * COLUMN + margin, { class: "steps", role: "img" });
     const says = `${page.plural(threads, "lane")}, ${page.plural(at, "step")}; the list below says the same in words.`;
     add(svg, "title", {}, says);
     arrowheads(svg);
@@ -109,7 +111,8 @@
       lane(svg, walk, thread);
     }
     for (let step = 1; step < states.length; step += 1) marks(svg, walk, step);
-    circle.forEach((_, row) => waitsFor(svg, walk, circle, row));
+    circle.forEach((_, row) => waitsFor(svg, walk, arc(circle, row)));
+    circle.forEach((_, row) => waitedFor(svg, walk, arc(circle, row))); // over the arcs of all
     levels.forEach(({ object, written, top: y, bottom: till }) => {
       const { name } = states.at(-1).objects[object];
       add(names, "text", { class: "quiet", x: 4, y: y + 22 }, short(name, 11));
@@ -118,7 +121,7 @@
     });
     box.replaceChildren(names, svg);
     // The step that is looked at comes into sight; on paper there is nothing to scroll.
-    const right = (at + 1) * COLUMN + NAMES + (circle.length ? CIRCLE : 12);
+    const right = (at + 1) * COLUMN + NAMES + margin;
     box.scrollLeft = Math.max(0, right - box.clientWidth + 12);
   };
 
@@ -195,22 +198,35 @@
     });
   }
 
-  /** At the right of a deadlock: an arrow from each thread in the circle to the one that it waits for. */
-  function waitsFor(svg, walk, circle, row) {
+  /** An arc of a deadlock's circle: from one thread to the one that it waits for, the further out the longer it is. */
+  function arc(circle, row) {
     const [from, to] = [circle[row], circle[(row + 1) % circle.length]];
-    const x = walk.states.length * COLUMN + 4;
-    const [y1, y2] = [from, to].map((thread) => TOP + thread * ROW + 14);
     const down = to > from;
-    const bend = x + (down ? 34 : 150);
-    const shift = down ? 3 : -3; // beside one another, where one leaves and one arrives
-    const d = `M${x} ${y1 + shift}C${bend} ${y1 + shift} ${bend} ${y2 + shift} ${x} ${y2 + shift}`;
+    const span = Math.abs(to - from);
+    return { from, to, down, bend: down ? 24 + 16 * span : 92 + 24 * span };
+  }
+
+  /** At the right of a deadlock: an arrow from a thread in the circle to the one that it waits for. */
+  function waitsFor(svg, walk, { from, to, down, bend }) {
+    const x = walk.states.length * COLUMN + 4;
+    const [y1, y2] = [from, to].map((thread) => TOP + thread * ROW + 14 + (down ? 3 : -3)); // beside one another at a lane
+    const d = `M${x} ${y1}C${x + bend} ${y1} ${x + bend} ${y2} ${x} ${y2}`;
     const path = add(svg, "path", { class: "ring", "marker-end": "url(#ring-tip)", d });
-    const lane = walk.state.lanes[from];
+    add(path, "title", {}, `${walk.state.lanes[from].name} waits for ${cause(walk, from)}`);
+  }
+
+  /** The word at an arc: for what. */
+  function waitedFor(svg, walk, { from, to, down, bend }) {
+    const x = walk.states.length * COLUMN + 8 + bend * PEAK;
+    const y = TOP + ((from + to) / 2) * ROW + 14 + (down ? -12 : 20);
+    add(svg, "text", { class: "ink small over", x, y }, `for ${short(cause(walk, from), 8)}`);
+  }
+
+  /** What a thread waits for: an object, or the end of another. */
+  function cause(walk, thread) {
+    const lane = walk.state.lanes[thread];
     const object = lane.mutex ?? lane.what;
-    const about = object === undefined ? lane.whom : walk.state.objects[object].name;
-    add(path, "title", {}, `${lane.name} waits for ${about}`);
-    const middle = (y1 + y2) / 2 + (down ? -12 : 20);
-    add(svg, "text", { class: "ink small", x: x + (down ? 30 : 118), y: middle }, `for ${short(about ?? "", 10)}`);
+    return (object === undefined ? lane.whom : walk.state.objects[object].name) ?? "";
   }
 
   /**
