@@ -4,6 +4,7 @@ use crate::real::Pen;
 use crate::world::World;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A run that wants to know what its threads do.
 #[derive(Clone)]
@@ -12,6 +13,27 @@ pub(crate) enum Run {
     World(Rc<RefCell<World>>),
     /// On real threads, and written down.
     Pen(Pen),
+}
+
+/// Tells a run from every other one of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RunId(u64);
+
+impl RunId {
+    /// One that no run has had.
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Run {
+    pub(crate) fn id(&self) -> RunId {
+        match self {
+            Self::World(world) => world.borrow().run,
+            Self::Pen(pen) => pen.run(),
+        }
+    }
 }
 
 thread_local! {
@@ -36,6 +58,11 @@ pub(crate) fn said_last() -> String {
 /// The run of the calling thread; none for a program that just runs.
 pub(crate) fn run() -> Option<Run> {
     RUN.with_borrow(Clone::clone)
+}
+
+/// What tells the run of the calling thread from others.
+pub(crate) fn run_id() -> Option<RunId> {
+    RUN.with_borrow(|run| run.as_ref().map(Run::id))
 }
 
 /// The world that owns every step of the calling thread, if it is explored.

@@ -4,7 +4,7 @@
 //! no memory that another thread writes. A clock is read twice for an operation, before it and after it, and once for what only ends
 //! or begins something: giving a mutex back, falling asleep, starting a thread. What that costs is in the book's figures.
 
-use crate::here;
+use crate::here::{self, RunId};
 use crate::op::{Kind, ObjectId, Op, ThreadId};
 use crate::trace::{End, Span, Trace, Unit};
 use std::panic::{self, AssertUnwindSafe, Location};
@@ -18,6 +18,8 @@ const EVENTS_MAX: usize = 100_000;
 /// while `trace` reads, and `trace` holds `threads` while it takes the others one by one.
 #[derive(Debug)]
 pub(crate) struct Recording {
+    /// Never written again.
+    run: RunId,
     /// Never written again; every pen counts its times from it.
     began: Instant,
     /// Written by whoever starts a thread, before that runs; read by `trace`.
@@ -76,6 +78,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[must_use]
 pub fn record(program: fn(), limit: Duration) -> Trace {
     let recording = Arc::new(Recording {
+        run: RunId::new(),
         began: now(),
         threads: Mutex::default(),
         objects: Mutex::default(),
@@ -169,6 +172,10 @@ impl Pen {
         let pen = Self::new(&self.recording, name.to_owned());
         self.note(Op::Spawn(pen.id), place);
         pen
+    }
+
+    pub(crate) fn run(&self) -> RunId {
+        self.recording.run
     }
 
     pub(crate) fn thread(&self) -> ThreadId {

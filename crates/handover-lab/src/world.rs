@@ -2,6 +2,7 @@
 //! the search's to say.
 
 use crate::effect::{Effect, digest};
+use crate::here::RunId;
 use crate::op::{Kind, ObjectId, Op, ThreadId};
 use crate::trace::Span;
 use std::collections::VecDeque;
@@ -150,8 +151,10 @@ pub enum Wake {
     Picked(u32),
 }
 
-#[derive(Default, Clone)]
+#[derive(Clone)]
 pub(crate) struct World {
+    /// Of which execution; a copy is of the same.
+    pub(crate) run: RunId,
     pub(crate) threads: Vec<Thread>,
     pub(crate) things: Vec<Thing>,
     pub(crate) current: ThreadId,
@@ -177,7 +180,21 @@ impl World {
     /// A world in which the program's main thread is about to begin.
     #[track_caller]
     pub(crate) fn new(spurious: u32, patience: Option<usize>) -> Self {
-        let mut world = Self { spurious_left: spurious, patience, ..Self::default() };
+        let mut world = Self {
+            run: RunId::new(),
+            threads: Vec::new(),
+            things: Vec::new(),
+            current: 0,
+            births: VecDeque::new(),
+            code: Code::default(),
+            effects: None,
+            now: 0,
+            spans: None,
+            abandoned: false,
+            spurious_left: spurious,
+            patience,
+            panic: None,
+        };
         world.does(Effect::Spawns("main".into(), Location::caller()));
         world
     }

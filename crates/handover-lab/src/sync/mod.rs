@@ -14,16 +14,27 @@ pub use mutex::{Condvar, Guard, Mutex};
 pub use semaphore::Semaphore;
 
 use crate::effect::{Effect, digest};
-use crate::here::{self, Run};
+use crate::here::{self, Run, RunId};
 use crate::op::{Kind, ObjectId, Op};
 use crate::world::{Answer, State};
 use std::cell::Cell;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::panic::Location;
 
 /// The number that a run knows an object by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Number(Option<ObjectId>);
+#[derive(Clone, Copy)]
+pub(crate) struct Number {
+    kind: Kind,
+    /// None if the object was made outside of every run.
+    made: Option<(RunId, ObjectId)>,
+}
+
+/// As a value may contain it, and values are told apart by this: without the run, which is another one in each execution.
+impl Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Number").field(&self.made.map(|(_, id)| id)).finish()
+    }
+}
 
 /// One operation: a step under an exploration, written down in a recording, and nothing but `real` otherwise. `explored` does
 /// what the granted step changes in the object itself, and never waits.
@@ -34,7 +45,7 @@ pub(crate) fn perform<R>(
     real: impl FnOnce() -> R,
     explored: impl FnOnce(Answer) -> R,
 ) -> R {
-    let Some(id) = number.0 else { return real() };
+    let Some(id) = number.demand() else { return real() };
     if here::is_explored() {
         explored(step(op(id)))
     } else {
@@ -116,32 +127,51 @@ fn does_at_once(op: Op, place: &'static Location<'static>) -> bool {
 impl Number {
     /// Tells the run of a new object.
     pub(crate) fn new(kind: Kind, name: &str, state: State, value: &dyn Debug) -> Self {
-        Self(match here::run() {
-            Some(Run::World(world)) => Some(world.borrow_mut().create(kind, state, value, name)),
-            Some(Run::Pen(pen)) => Some(pen.create(kind, name)),
-            None => None,
-        })
+        let made = here::run().map(|run| {
+            let id = match &run {
+                Run::World(world) => world.borrow_mut().create(kind, state, value, name),
+                Run::Pen(pen) => pen.create(kind, name),
+            };
+            (run.id(), id)
+        });
+        Self { kind, made }
+    }
+
+    /// The number, if the object was made in the run that the calling thread belongs to.
+    pub(crate) fn get(self) -> Option<ObjectId> {
+        let (made_in, id) = self.made?;
+        (here::run_id() == Some(made_in)).then_some(id)
+    }
+
+    /// As `get`; and an explored thread may have no other object. What it did with one would be no step, so schedules would be
+    /// missed without a word, and where it had to wait the search would never come back.
+    ///
+    /// While the thread panics it may: a second panic would end the process.
+    pub(crate) fn demand(self) -> Option<ObjectId> {
+        let id = self.get();
+        assert!(
+            id.is_some() || !here::is_explored() || std::thread::panicking(),
+            "this {} was made outside of the program that is explored: make everything shared inside it",
+            self.kind.word()
+        );
+        id
     }
 
     /// What the run knows of the object's state, from now on.
     pub(crate) fn becomes(self, state: State) {
-        if let Some((id, world)) = self.0.zip(here::world()) {
+        if let Some((id, world)) = self.get().zip(here::world()) {
             world.borrow_mut().does(Effect::Becomes(id, state));
         }
     }
 
     /// The current thread looks at the object.
     pub(crate) fn looks(self) {
-        if let Some((_, world)) = self.0.zip(here::world()) {
+        if let Some((_, world)) = self.get().zip(here::world()) {
             let mut world = world.borrow_mut();
             if !world.abandoned {
                 world.does(Effect::Looks);
             }
         }
-    }
-
-    pub(crate) fn get(self) -> Option<ObjectId> {
-        self.0
     }
 
     /// The current thread has seen this value of the object, and may act on it.
@@ -154,7 +184,7 @@ impl Number {
 
     /// The object has this value from now on.
     pub(crate) fn holds(self, value: &dyn Debug) {
-        if let Some((id, world)) = self.0.zip(here::world()) {
+        if let Some((id, world)) = self.get().zip(here::world()) {
             let value = format!("{value:?}").into();
             world.borrow_mut().does(Effect::Holds(id, value));
         }

@@ -92,6 +92,7 @@ impl<T: Debug> DerefMut for Guard<'_, T> {
 
 impl<T: Debug> Drop for Guard<'_, T> {
     fn drop(&mut self) {
+        // A mutex of no run, or of another one, is only given back.
         let (Some(held), Some(id)) = (self.held.take(), self.mutex.number.get()) else { return };
         if let Some(world) = here::world() {
             let mut world = world.borrow_mut();
@@ -131,7 +132,7 @@ impl Condvar {
         let mutex = guard.mutex;
         let Some(held) = guard.held.take() else { return guard };
         let sleep = |held| self.real.wait(held).unwrap_or_else(PoisonError::into_inner);
-        let held = match (self.number.get().zip(mutex.number.get()), here::world()) {
+        let held = match (self.number.demand().zip(mutex.number.demand()), here::world()) {
             (Some((condvar, id)), Some(_)) => {
                 mutex.number.holds(&*held);
                 drop(held);

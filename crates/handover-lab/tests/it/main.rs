@@ -5,6 +5,7 @@
 mod chance;
 mod explore;
 mod graph;
+mod outside;
 mod picture;
 mod programs;
 mod random;
