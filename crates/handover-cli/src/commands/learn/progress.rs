@@ -11,6 +11,7 @@ use handover_lessons::Lesson;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Names the file; empty means that none is kept.
@@ -89,14 +90,13 @@ pub(super) fn keep(app: &App, lesson: &Lesson, deed: Deed) {
 /// Empties the file, damaged or not.
 ///
 /// # Errors
-/// Where there is one that cannot be written.
+/// Where there is one that cannot be written, or that another command is writing.
 pub(super) fn forget(app: &App) -> Result<(), Failure> {
     let Some(file) = place().filter(|file| file.exists()) else {
         app.out.note("nothing was kept");
         return Ok(());
     };
-    write(&file, BTreeMap::new())
-        .map_err(|error| Failure::io(format!("the file {file:?} cannot be written"), &error))?;
+    empty(&file).map_err(|why| Failure::new(Exit::Failed, why))?;
     app.out.note(&format!("{} is empty now", file.display()));
     Ok(())
 }
@@ -153,26 +153,38 @@ fn read(file: &Path) -> Result<BTreeMap<u32, BTreeSet<Deed>>, String> {
     Ok(saved.lessons)
 }
 
-/// Adds a deed, under a lock: two commands at once would read, add and write, and lesson 02 shows what comes of that.
+/// Adds a deed.
 fn add(file: &Path, lesson: u32, deed: Deed) -> Result<(), String> {
-    let shown = file.display();
-    let refused = |error: io::Error| format!("{shown} cannot be written: {error}");
     // Most commands repeat what was done before.
     if read(file)?.get(&lesson).is_some_and(|deeds| deeds.contains(&deed)) {
         return Ok(());
     }
-    fs::create_dir_all(folder(file)).map_err(refused)?;
-    let lock = File::create(file.with_extension("lock")).map_err(refused)?;
+    locked(file, || {
+        let mut lessons = read(file)?;
+        lessons.entry(lesson).or_default().insert(deed);
+        write(file, lessons).map_err(refused(file))
+    })
+}
+
+fn empty(file: &Path) -> Result<(), String> {
+    locked(file, || write(file, BTreeMap::new()).map_err(refused(file)))
+}
+
+/// Works under the lock of the file: two commands at once would read, add and write, and lesson 02 shows what comes of that.
+fn locked(file: &Path, work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    fs::create_dir_all(folder(file)).map_err(refused(file))?;
+    let lock = File::create(file.with_extension("lock")).map_err(refused(file))?;
     match lock.try_lock() {
-        Ok(()) => {}
+        Ok(()) => work(),
         Err(TryLockError::WouldBlock) => {
-            return Err(format!("another command is writing {shown}"));
+            Err(format!("another command is writing {}", file.display()))
         }
-        Err(TryLockError::Error(error)) => return Err(refused(error)),
+        Err(TryLockError::Error(error)) => Err(refused(file)(error)),
     }
-    let mut lessons = read(file)?;
-    lessons.entry(lesson).or_default().insert(deed);
-    write(file, lessons).map_err(refused)
+}
+
+fn refused(file: &Path) -> impl Fn(io::Error) -> String {
+    move |error| format!("{} cannot be written: {error}", file.display())
 }
 
 /// Replaces the file as a whole: whoever reads it sees the old one or the new one.
@@ -235,5 +247,11 @@ mod tests {
         lock.lock().unwrap();
         assert!(add(&file, 2, Deed::Read).unwrap_err().contains("another command"));
         assert!(!file.exists());
+        fs::write(&file, "mine").unwrap();
+        assert!(empty(&file).unwrap_err().contains("another command"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+        drop(lock);
+        empty(&file).unwrap();
+        assert!(read(&file).unwrap().is_empty());
     }
 }
