@@ -115,6 +115,29 @@ fn who_starves_is_found_where_patience_is_bounded_and_starves_again_in_the_repla
 }
 
 #[test]
+fn a_picture_keeps_to_the_bounds_of_its_search() {
+    let folder = Folder::new();
+    // The search stops before anybody starves; its example does not.
+    let words = ["learn", "14", "--program", "door", "--states", "2", "--patience", "1"];
+    folder.run(&[&words[..], &["--svg", "k.svg"]].concat()).done();
+    let svg = std::fs::read_to_string(folder.path("k.svg")).unwrap();
+    assert!(svg.contains("door of lesson 14") && svg.contains("starves"), "{svg}");
+    let ran = folder.run(&words);
+    let said = flat(ran.done());
+    assert!(said.contains("0 schedules, none broken; 2 states"), "{said}");
+    assert!(said.contains("waits through 1 step of others"), "{said}");
+    assert!(said.contains("One that was not reached:"), "{said}");
+}
+
+#[test]
+fn a_search_goes_no_further_than_a_file_can_say_and_real_threads_have_an_end() {
+    let folder = Folder::new();
+    folder.run(&["learn", "02", "--explore", "--steps", "10000"]).done();
+    folder.run(&["learn", "02", "--explore", "--steps", "10001"]).failed(2, "from 1 to 10000");
+    folder.run(&["learn", "02", "--real", "--limit", "61m"]).failed(2, "at most 1h");
+}
+
+#[test]
 fn pictures_are_written_for_schedules_and_for_real_threads() {
     let folder = Folder::new();
     for how in ["--explore", "--real"] {

@@ -1,6 +1,7 @@
 //! The lessons as chapters of the book, with their pictures: the same words, counts and schedules as in a terminal (`page.rs`),
-//! as Markdown and SVG, and the page of `web/` beside them. What is written depends on nothing but the lessons, so a test can tell whether the book is stale. The
-//! pages about the lessons that are written by hand stand beside the chapters and are not touched.
+//! as Markdown and SVG, and the page of `web/` beside them. What is written depends on nothing but the lessons, so a test can
+//! tell whether the book is stale. The pages about the lessons that are written by hand stand beside the chapters and are not
+//! touched.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +10,8 @@ use handover_lab::picture::{Picture, svg};
 use handover_lessons::{Lesson, Program, all};
 
 use super::find::is_exercise;
-use super::page::{HOW_TO_READ, Looked, REAL_WORK, go_on, history};
+use super::looked::Looked;
+use super::page::{HOW_TO_READ, REAL_WORK, go_on, history};
 use super::web;
 use crate::app::App;
 use crate::failure::Failure;
@@ -21,8 +23,8 @@ const PLAY: &str = "play";
 ///
 /// # Errors
 /// Where a file cannot be written.
-pub(super) fn written(app: &App, folder: &Path) -> Result<(), Failure> {
-    let files = files();
+pub(super) fn write_book(app: &App, folder: &Path) -> Result<(), Failure> {
+    let files = files()?;
     for (name, bytes) in &files {
         let file = folder.join(name);
         if fs::read(&file).is_ok_and(|there| there == *bytes) {
@@ -39,18 +41,18 @@ pub(super) fn written(app: &App, folder: &Path) -> Result<(), Failure> {
 }
 
 /// Every file, by its name below the folder.
-fn files() -> Vec<(String, Vec<u8>)> {
+fn files() -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = Vec::new();
     for lesson in all() {
         let mut chapter = Chapter { text: String::new(), pictures: Vec::new() };
-        chapter.write(lesson);
+        chapter.write(lesson)?;
         files.push((format!("{}.md", stem(lesson)), chapter.text.into_bytes()));
         files.extend(
             chapter.pictures.into_iter().map(|(name, picture)| (name, picture.into_bytes())),
         );
     }
     files.extend(web::files().into_iter().map(|(name, bytes)| (format!("{PLAY}/{name}"), bytes)));
-    files
+    Ok(files)
 }
 
 /// The name of a chapter without its ending.
@@ -65,7 +67,7 @@ struct Chapter {
 }
 
 impl Chapter {
-    fn write(&mut self, lesson: &Lesson) {
+    fn write(&mut self, lesson: &Lesson) -> Result<(), Failure> {
         let number = lesson.number;
         self.block(&format!("# {number:02} {}: {}", lesson.name, prose(lesson.line)));
         self.block("## The question");
@@ -78,7 +80,7 @@ impl Chapter {
         for program in lesson.programs.iter().filter(|program| !hidden(program)) {
             let kind = if program.wrong { "Wrong" } else { "Right" };
             self.block(&format!("## {kind}: {}", prose(program.name)));
-            self.program(lesson, program);
+            self.program(lesson, program)?;
         }
         if is_exercise(lesson) {
             self.block("## Right: yours to find");
@@ -89,20 +91,21 @@ impl Chapter {
                 self.block(
                     "<details>\n<summary>One that is right, its proof and its picture</summary>",
                 );
-                self.program(lesson, program);
+                self.program(lesson, program)?;
                 self.block("</details>");
             }
         }
         self.end(lesson);
+        Ok(())
     }
 
     /// What to look at, the source, what its schedules come to, and the picture.
-    fn program(&mut self, lesson: &Lesson, program: &Program) {
+    fn program(&mut self, lesson: &Lesson, program: &Program) -> Result<(), Failure> {
         self.paragraphs(program.says);
         self.block(&format!("```rust,ignore\n{}\n```", program.source()));
-        let looked = Looked::at(lesson, program, program.bounds());
+        let looked = Looked::at(lesson, program, &program.bounds())?;
         self.block(&format!("### {}", looked.heading()));
-        self.paragraphs(&looked.counted.replace('\n', " "));
+        self.paragraphs(&looked.counted);
         let picture = &looked.picture;
         if looked.found.shortest.is_some() {
             self.block(&table(picture));
@@ -115,8 +118,8 @@ impl Chapter {
         }
         if picture.length > 1 {
             self.block("### The picture");
-            if looked.found.shortest.is_none() {
-                self.block("One schedule of them:");
+            if let Some(example) = looked.example() {
+                self.block(example);
             }
             let name = format!("{:02}-{}.svg", lesson.number, program.name);
             self.block(&format!(
@@ -131,6 +134,7 @@ impl Chapter {
             "[You are the scheduler]({PLAY}/index.html#{:02}/{}): choose who takes each step.{challenge}",
             lesson.number, program.name
         ));
+        Ok(())
     }
 
     fn end(&mut self, lesson: &Lesson) {
@@ -248,7 +252,7 @@ mod tests {
 
     #[test]
     fn every_file_is_named_once_and_every_picture_is_shown() {
-        let files = files();
+        let files = files().unwrap();
         let names: std::collections::BTreeSet<&String> =
             files.iter().map(|(name, _)| name).collect();
         assert_eq!(names.len(), files.len());

@@ -1,19 +1,22 @@
 //! `handover learn`: the lessons, and what their programs do under schedules of the student's choice.
 //!
-//! In reading order: `find.rs` (which lesson is meant), `page.rs` (a lesson as text), `explore.rs` (all schedules of a
-//! program), `schedule.rs` (one schedule as a file), `run.rs` (one run, and its picture), `progress.rs` (what a student has
-//! done), `book.rs` (all lessons as chapters), `own.rs` (a model of the student's own), `web/` (the page on which the student is
-//! the scheduler). The lessons themselves are a crate of their own, and so is what runs them.
+//! In reading order: `find.rs` (which lesson is meant), `looked.rs` (what all schedules of a program come to), `page.rs` (a
+//! lesson as text), `book.rs` (all lessons as chapters), `wrap.rs` (lines that fit a terminal), `explore.rs` (all schedules of a
+//! program, printed), `schedule.rs` (one schedule as a file), `run.rs` (one run, and its picture), `progress.rs` (what a student
+//! has done), `own.rs` (a model of the student's own), `web/` (the page on which the student is the scheduler). The lessons
+//! themselves are a crate of their own, and so is what runs them.
 
 mod book;
 mod explore;
 mod find;
+mod looked;
 mod own;
 mod page;
 mod progress;
 mod run;
 mod schedule;
 mod web;
+mod wrap;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -91,11 +94,11 @@ pub(crate) struct Learn {
     port: Option<u16>,
 
     /// The most steps in a schedule that is explored
-    #[arg(long, value_name = "N", env = "HANDOVER_LEARN_STEPS", hide_env_values = true, default_value_t = 1_000, value_parser = within(1_usize..=100_000))]
+    #[arg(long, value_name = "N", env = "HANDOVER_LEARN_STEPS", hide_env_values = true, default_value_t = Bounds::default().steps, value_parser = within(1_usize..=schedule::STEPS_MAX))]
     steps: usize,
 
     /// The most states that an exploration looks at
-    #[arg(long, value_name = "N", env = "HANDOVER_LEARN_STATES", hide_env_values = true, default_value_t = 2_000_000, value_parser = within(1_usize..=100_000_000))]
+    #[arg(long, value_name = "N", env = "HANDOVER_LEARN_STATES", hide_env_values = true, default_value_t = Bounds::default().states, value_parser = within(1_usize..=100_000_000))]
     states: usize,
 
     /// The most wake-ups without a notification in a schedule; as the program wants it where nothing is said
@@ -107,7 +110,7 @@ pub(crate) struct Learn {
     patience: Option<usize>,
 
     /// How long real threads may take
-    #[arg(long, value_name = "DURATION", env = "HANDOVER_LEARN_LIMIT", hide_env_values = true, default_value = "2s", value_parser = crate::duration::parse)]
+    #[arg(long, value_name = "DURATION", env = "HANDOVER_LEARN_LIMIT", hide_env_values = true, default_value = "2s", value_parser = limit)]
     limit: Duration,
 }
 
@@ -123,14 +126,15 @@ impl Learn {
             web::serve(app, Some(lesson), program, self.port()?).await?;
             None
         } else if let Some(file) = &self.replay {
-            run::replayed(app, lesson, program, file, &self)?;
+            run::replay_file(app, lesson, program, file, &self)?;
             Some(Deed::Replayed)
         } else if self.real {
             run::real(app, lesson, find::or_first(lesson, program)?, &self)?;
             Some(Deed::Real)
         } else if self.explore || self.save.is_some() || self.svg.is_some() || self.trace.is_some()
         {
-            let found = explore::explored(app, lesson, find::or_first(lesson, program)?, &self)?;
+            let found =
+                explore::explore_and_tell(app, lesson, find::or_first(lesson, program)?, &self)?;
             match found.broken {
                 _ if !self.explore => None, // only files were asked for
                 0 => found.complete.then_some(Deed::Proven),
@@ -155,11 +159,11 @@ impl Learn {
         if self.web {
             web::serve(app, None, None, self.port()?).await
         } else if let Some(file) = &self.file {
-            own::told(app, file)
+            own::print_guide(app, file)
         } else if self.forget {
             progress::forget(app)
         } else if let Some(folder) = &self.book {
-            book::written(app, folder)
+            book::write_book(app, folder)
         } else {
             page::list(app)
         }
@@ -182,6 +186,18 @@ impl Learn {
         let patience = self.patience.or(program.patience);
         Bounds { steps: self.steps, states: self.states, spurious, patience }
     }
+}
+
+/// The longest that real threads may take.
+const LIMIT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Reads how long real threads may take.
+fn limit(text: &str) -> Result<Duration, String> {
+    let limit = crate::duration::parse(text)?;
+    if limit > LIMIT_MAX {
+        return Err(format!("real threads may take at most {}", crate::duration::show(LIMIT_MAX)));
+    }
+    Ok(limit)
 }
 
 /// The title of a picture: the program, and the lesson that it is of.

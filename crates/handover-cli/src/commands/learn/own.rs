@@ -20,7 +20,7 @@ const BYTES_MAX: u64 = 1 << 20;
 ///
 /// # Errors
 /// Where it is there and cannot be read, or its name cannot be that of a program.
-pub(super) fn told(app: &App, file: &Path) -> Result<(), Failure> {
+pub(super) fn print_guide(app: &App, file: &Path) -> Result<(), Failure> {
     let name = file.file_name().and_then(|name| name.to_str()).filter(|name| is_plain(name));
     let Some(name) = name else {
         return Err(Failure::usage(format!("{file:?} is no name for a program"))
@@ -89,7 +89,7 @@ fn words(name: &str, found: Option<&str>, manifest: &str) -> String {
              matter into one like that below."
         ),
     };
-    let stands = super::page::wrapped(&stands, "");
+    let stands = super::wrap::wrapped(&stands, "");
     let (indented, program) = (indented(manifest), indented(EXAMPLE));
     format!(
         "A small model of your own code is a function whose threads, locks and values\nare those of handover-lab. It runs under \

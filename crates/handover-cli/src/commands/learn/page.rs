@@ -4,14 +4,15 @@
 
 use handover_lab::picture::Picture;
 use handover_lab::picture::text::{self, COLUMNS};
-use handover_lab::{Exploration, explore, replay_within};
+use handover_lab::{explore, replay_within};
 use handover_lessons::{EXERCISES, LESSONS, Lesson, Program, all};
 use serde_json::json;
 
 use super::Learn;
-use super::explore::{counted, drawn, some_schedule};
 use super::find::is_exercise;
+use super::looked::Looked;
 use super::progress::{Deed, Progress};
+use super::wrap::{bold, wrapped};
 use crate::app::App;
 use crate::commands::trace;
 use crate::failure::Failure;
@@ -94,7 +95,7 @@ pub(super) fn lesson(
             page.begin(lesson);
         }
         for program in programs {
-            page.program(lesson, program, asked);
+            page.program(lesson, program, asked)?;
         }
         if whole {
             page.end(lesson);
@@ -128,37 +129,6 @@ fn as_json(lesson: &Lesson, programs: &[&Program]) -> serde_json::Value {
         "programs": programs.iter().map(program).collect::<Vec<_>>(),
         "places": lesson.places.iter().map(place).collect::<Vec<_>>(),
     })
-}
-
-/// A program, what all its schedules come to, and the one to look at: the shortest that breaks it, else one of them.
-#[derive(Debug)]
-pub(super) struct Looked {
-    pub(super) found: Exploration,
-    pub(super) picture: Picture,
-    /// What was found, in sentences below a heading that says whether it is a proof.
-    pub(super) counted: String,
-}
-
-impl Looked {
-    pub(super) fn at(lesson: &Lesson, program: &Program, bounds: handover_lab::Bounds) -> Self {
-        let found = explore(program.run, bounds.clone());
-        let counted = counted(program, &found, &bounds).replace('\n', " ");
-        let counted = wrapped(counted.strip_prefix("Proof: ").unwrap_or(&counted), "");
-        let picture = match &found.shortest {
-            Some((schedule, _)) => drawn(lesson, program, schedule, &bounds),
-            None => drawn(lesson, program, &some_schedule(program), &bounds),
-        };
-        Self { found, picture, counted }
-    }
-
-    /// The heading of what was found.
-    pub(super) fn heading(&self) -> &'static str {
-        match (&self.found.shortest, self.found.complete) {
-            (Some(_), _) => "The schedule that breaks it",
-            (None, true) => "The proof",
-            (None, false) => "What was looked at",
-        }
-    }
 }
 
 /// What is printed, as it grows.
@@ -195,7 +165,12 @@ impl Page {
     }
 
     /// What to look at, the source, what all its schedules come to (the one that breaks it, or the proof), and the picture.
-    fn program(&mut self, lesson: &Lesson, program: &Program, asked: &Learn) {
+    fn program(
+        &mut self,
+        lesson: &Lesson,
+        program: &Program,
+        asked: &Learn,
+    ) -> Result<(), Failure> {
         let kind = if program.wrong { "Wrong" } else { "Right" };
         self.heading(&format!("{kind}: {}", program.name));
         self.paragraphs(program.says);
@@ -203,10 +178,9 @@ impl Page {
             self.line(format!("  {line}").trim_end());
         }
         self.line("");
-        let looked = Looked::at(lesson, program, asked.bounds(program));
+        let looked = Looked::at(lesson, program, &asked.bounds(program))?;
         self.heading(looked.heading());
-        self.line(&looked.counted);
-        self.line("");
+        self.paragraphs(&looked.counted);
         if looked.found.shortest.is_some() {
             let open =
                 Picture { verdict: String::new(), circle: Vec::new(), ..looked.picture.clone() };
@@ -218,12 +192,12 @@ impl Page {
         }
         if looked.picture.length > 1 {
             self.heading("The picture");
-            if looked.found.shortest.is_none() {
-                self.line("One schedule of them:");
-                self.line("");
+            if let Some(example) = looked.example() {
+                self.paragraphs(example);
             }
             self.line(&text::lanes(&looked.picture, self.color));
         }
+        Ok(())
     }
 
     fn end(&mut self, lesson: &Lesson) {
@@ -323,38 +297,4 @@ fn can_be_swapped(program: &Program) -> bool {
         swapped.swap(one, other);
         replay_within(program.run, &swapped, &bounds).is_ok()
     })
-}
-
-fn bold(words: &str, color: bool) -> String {
-    let (bold, plain) = if color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-    format!("{bold}{words}{plain}")
-}
-
-/// A paragraph in lines that fit a terminal, each behind this indent.
-pub(super) fn wrapped(paragraph: &str, indent: &str) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for word in paragraph.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() < COLUMNS => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(format!("{indent}{word}")),
-        }
-    }
-    lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paragraphs_are_broken_between_words_before_the_edge() {
-        let text = wrapped(&"word ".repeat(40), "  ");
-        assert!(text.lines().all(|line| line.len() < COLUMNS && line.starts_with("  word")));
-        assert_eq!(text.split_whitespace().count(), 40);
-        let long = "x".repeat(200);
-        assert_eq!(wrapped(&long, ""), long, "a word is not broken");
-    }
 }

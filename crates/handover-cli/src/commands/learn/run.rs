@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use handover_lab::picture::{self, Picture, chrome, svg, text};
-use handover_lab::{Choice, Wake, record};
+use handover_lab::{Choice, record};
 use handover_lessons::{Lesson, Program};
 use serde::Serialize;
 use serde_json::json;
@@ -13,45 +13,29 @@ use crate::app::App;
 use crate::failure::Failure;
 use crate::output::stdout_has_color;
 
-/// A step of a schedule, for programs.
+/// A step that was taken, for programs.
 #[derive(Debug, Serialize)]
-pub(super) struct Step {
+pub(super) struct Taken {
     step: u64,
-    thread: String,
+    #[serde(flatten)]
+    choice: schedule::Step,
     /// What it did, and what it did without a step of its own, such as giving a lock back.
     does: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    wakes: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    unasked: bool,
-    /// What chance picked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    picks: Option<u32>,
 }
 
-/// The steps of a schedule, with the names of its picture.
-pub(super) fn steps(picture: &Picture, schedule: &[Choice]) -> Vec<Step> {
-    let name = |id: usize| picture.lanes.get(id).map(|lane| lane.name.clone()).unwrap_or_default();
-    let step = |(at, choice): (u64, &Choice)| {
-        let marks = picture.lanes.get(choice.thread).map(|lane| lane.marks.iter());
-        let does = marks.into_iter().flatten().filter(|mark| mark.at == at);
-        Step {
-            step: at,
-            thread: name(choice.thread),
-            does: does.map(|mark| mark.text.clone()).collect(),
-            wakes: match choice.wake {
-                Wake::Notified(id) => Some(name(id)),
-                _ => None,
-            },
-            unasked: choice.wake == Wake::Spurious,
-            picks: schedule::picked(choice),
-        }
+/// The steps of a schedule with these threads, and what its picture says that they did.
+pub(super) fn steps(names: &[String], picture: &Picture, schedule: &[Choice]) -> Vec<Taken> {
+    let does = |at: u64, thread: usize| {
+        let marks = picture.lanes.get(thread).map(|lane| lane.marks.iter());
+        let marks = marks.into_iter().flatten().filter(|mark| mark.at == at);
+        marks.map(|mark| mark.text.clone()).collect()
     };
-    (1..).zip(schedule).map(step).collect()
+    let taken = (1..).zip(schedule).zip(schedule::steps(names, schedule));
+    taken.map(|((step, by), choice)| Taken { step, choice, does: does(step, by.thread) }).collect()
 }
 
 /// Runs the schedule in a file.
-pub(super) fn replayed(
+pub(super) fn replay_file(
     app: &App,
     lesson: &Lesson,
     program: Option<&'static Program>,
@@ -61,7 +45,7 @@ pub(super) fn replayed(
     let (program, schedule, run) = schedule::load(file, lesson, program)?;
     let picture = picture::of_replay(&title(lesson, program), &run);
     draw(app, &picture, asked)?;
-    let steps = steps(&picture, &schedule);
+    let steps = steps(&run.trace.threads, &picture, &schedule);
     let answer = json!({
         "lesson": lesson.number,
         "program": program.name,
@@ -85,8 +69,10 @@ pub(super) fn real(
     asked: &Learn,
 ) -> Result<(), Failure> {
     // A panic of the program is told as its end; the default hook would tell it in its own way before.
+    let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let trace = record(program.run, asked.limit);
+    std::panic::set_hook(before);
     let picture = picture::of_trace(&title(lesson, program), &trace);
     draw(app, &picture, asked)?;
     let answer = json!({

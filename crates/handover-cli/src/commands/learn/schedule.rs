@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use handover_lab::{Bounds, Choice, Lane, Op, Replay, Wake, replay, replay_within};
+use handover_lab::{Bounds, Choice, Lane, Op, Replay, Wake, replay_within};
 use handover_lessons::{Lesson, Program};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,8 @@ use crate::failure::Failure;
 
 const VERSION: u64 = 1;
 const BYTES_MAX: u64 = 1 << 20;
-const STEPS_MAX: usize = 10_000;
+/// The most steps of a schedule, in a file and in a search: what is found can be saved, and run again.
+pub(super) const STEPS_MAX: usize = 10_000;
 
 /// What stands in the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,7 +35,7 @@ struct Saved {
 /// One step.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Step {
+pub(super) struct Step {
     /// Whose.
     thread: String,
     /// Whom it wakes, where several sleep.
@@ -48,46 +49,44 @@ struct Step {
     picks: Option<u32>,
 }
 
-/// What chance picks with a step, where it does.
-pub(super) fn picked(choice: &Choice) -> Option<u32> {
-    match choice.wake {
-        Wake::Picked(number) => Some(number),
-        _ => None,
-    }
+/// The steps of a schedule, by the threads' names.
+pub(super) fn steps(names: &[String], schedule: &[Choice]) -> Vec<Step> {
+    let name = |id: usize| names.get(id).cloned().unwrap_or_default();
+    let step = |choice: &Choice| {
+        let mut step =
+            Step { thread: name(choice.thread), wakes: None, unasked: false, picks: None };
+        match choice.wake {
+            Wake::Notified(id) => step.wakes = Some(name(id)),
+            Wake::Spurious => step.unasked = true,
+            Wake::Picked(number) => step.picks = Some(number),
+            _ => {}
+        }
+        step
+    };
+    schedule.iter().map(step).collect()
 }
 
-/// Writes a schedule that fits its program.
+/// Writes a schedule of a program.
 ///
 /// # Errors
-/// Where the file cannot be written.
+/// Where the file cannot be written, or could not be read again.
 pub(super) fn save(
     app: &App,
     file: &Path,
     lesson: &Lesson,
     program: &Program,
-    (schedule, bounds): (&[Choice], &Bounds),
+    patience: Option<usize>,
+    steps: Vec<Step>,
 ) -> Result<(), Failure> {
-    let names = replay(program.run, schedule).map(|run| run.trace.threads).unwrap_or_default();
-    let name = |id: usize| names.get(id).cloned().unwrap_or_default();
-    let step = |choice: &Choice| Step {
-        thread: name(choice.thread),
-        wakes: match choice.wake {
-            Wake::Notified(id) => Some(name(id)),
-            _ => None,
-        },
-        unasked: choice.wake == Wake::Spurious,
-        picks: picked(choice),
-    };
-    let saved = Saved {
-        version: VERSION,
-        lesson: lesson.number,
-        program: program.name.to_owned(),
-        patience: bounds.patience,
-        steps: schedule.iter().map(step).collect(),
-    };
+    let (lesson, program) = (lesson.number, program.name.to_owned());
+    let saved = Saved { version: VERSION, lesson, program, patience, steps };
     let mut text = serde_json::to_string_pretty(&saved)
         .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
     text.push('\n');
+    if text.len() as u64 > BYTES_MAX {
+        let why = "the schedule is longer than what --replay reads, 1 MiB";
+        return Err(Failure::new(Exit::Failed, why).hint("search for a shorter one with --steps"));
+    }
     super::run::write(app, file, &text)
 }
 
