@@ -175,7 +175,10 @@ fn the_picture_is_written_as_svg_and_for_chrome() {
         serde_json::from_slice(&std::fs::read(folder.path("t.json")).unwrap()).unwrap();
     let events = trace["traceEvents"].as_array().unwrap();
     assert!(events.iter().any(|event| event["cat"] == "has a job" && event["dur"] == 32_000));
-    folder.run(&["trace", "h", "--svg", "no/o.svg"]).failed(1, "cannot be written");
+    folder
+        .run(&["trace", "h", "--svg", "no/o.svg"])
+        .failed(2, "cannot be written")
+        .hinted("a folder");
 }
 
 #[test]
@@ -184,18 +187,30 @@ fn one_job_is_told_line_by_line() {
     lost_owner(&folder);
     let story = folder.run(&["trace", "h", "--job", "1c44"]).done().to_owned();
     for line in [
-        "1.0 ms  100  sends it to mail: stored after 1.0 ms",
-        "5.0 ms  200  has it: attempt 1, token 1",
-        "55 ms  200  has settled nothing when its lease is over, 50 ms later",
-        "60 ms  300  has it: attempt 2, token 2",
-        "92 ms  300  settles it: done",
+        "1.0 ms  00:00:00.001  100  sends it to mail: stored after 1.0 ms",
+        "5.0 ms  00:00:00.005  200  has it: attempt 1, token 1",
+        "55 ms  00:00:00.055  200  has settled nothing when its lease is over, 50 ms later",
+        "60 ms  00:00:00.060  300  has it: attempt 2, token 2",
+        "92 ms  00:00:00.092  300  settles it: done",
     ] {
         assert!(story.contains(line), "{line}: {story}");
     }
-    folder.run(&["trace", "h", "--job", "0197f2f0"]).failed(2, "2 jobs have").hinted("more of");
+    assert!(story.contains(&format!("job {ONE}, counted from 2026-01-01 00:00:00 UTC")), "{story}");
+    let printed = folder.run(&["trace", "h", "--job", "…7E6A1C44"]);
+    assert_eq!(printed.done(), story, "as pictures print it");
+    let object = folder.object(&["trace", "h", "--job", "1c44"]);
+    assert_eq!(object["story"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        object["story"][1],
+        json!({ "at_us": 5_000, "process": "200", "text": "has it: attempt 1, token 1" })
+    );
+    assert_eq!(object["accepted"], 2, "the rest is of the whole history");
+    folder.run(&["trace", "h", "--job", ""]).failed(2, "no id").hinted("the end of it");
+    folder.run(&["trace", "h", "--job", "…"]).failed(2, "no id");
+    folder.run(&["trace", "h", "--job", "0197f2f0"]).failed(2, "2 jobs have").hinted(ONE);
     folder.run(&["trace", "h", "--job", "zz"]).failed(4, "no job \"zz\"").hinted("the end of it");
     folder.run(&["trace", "h", "--queue", "post"]).failed(4, "no queue \"post\"").hinted("mail");
-    folder.run(&["trace", "h", "--from", "1s"]).failed(2, "nothing between").hinted("100ms long");
+    folder.run(&["trace", "h", "--from", "1s"]).failed(2, "nothing between").hinted("100 ms long");
     let part = folder.run(&["trace", "h", "--from", "10ms", "--to", "50ms"]);
     assert!(part.done().contains("from 10 ms to 50 ms"), "{part:?}");
 }
@@ -227,13 +242,13 @@ fn the_story_of_a_job_tells_for_what_it_waited() {
     assert_eq!(
         story,
         [
-            "3.0 ms  100  sends it to mail with key \"anna\": stored after 1.0 ms",
-            "4.0 ms       waits: 200 has …7e6a1c44 of the same key",
-            "4.0 ms       waits: not due before 10 ms",
-            "22 ms  200  has it: attempt 1, token 2",
-            "31 ms  200  settles it: to be tried again",
-            "31 ms       waits: not due before 41 ms",
-            "42 ms  200  has it: attempt 2, token 3",
+            "3.0 ms  00:00:00.003  100  sends it to mail with key \"anna\": stored after 1.0 ms",
+            "4.0 ms  00:00:00.004       waits: 200 has …7e6a1c44 of the same key",
+            "4.0 ms  00:00:00.004       waits: not due before 10 ms",
+            "22 ms  00:00:00.022  200  has it: attempt 1, token 2",
+            "31 ms  00:00:00.031  200  settles it: to be tried again",
+            "31 ms  00:00:00.031       waits: not due before 41 ms",
+            "42 ms  00:00:00.042  200  has it: attempt 2, token 3",
             "",
         ]
     );
@@ -255,6 +270,7 @@ fn a_broken_promise_is_marked_told_and_ends_with_1() {
     assert!(ran.stdout.contains("1. P3 overlap at 20 ms: job 0197f2f0"), "{ran:?}");
     let svg = std::fs::read_to_string(folder.path("o.svg")).unwrap();
     assert_eq!(svg.matches("<title>1. P3 overlap at 20 ms").count(), 1, "{svg}");
+    assert!(ran.stderr.contains("all processes that touched this database"), "{ran:?}");
     let lanes = folder.run(&["trace", "h"]);
     assert_eq!(lanes.code, 1);
     assert!(lanes.stdout.contains('!') && lanes.stdout.contains("a promise broken"), "{lanes:?}");
@@ -300,22 +316,187 @@ fn more_than_can_be_seen_is_left_out_and_said() {
 }
 
 #[test]
+fn many_short_senders_are_one_lane_and_the_workers_stay() {
+    let folder = Folder::new();
+    write(&folder, "h/00.jsonl", 99, &declared(100));
+    let id = |number: u64| format!("0197f2f0-3a5b-7cc2-9a0e-5f2b7e6a{number:04}");
+    for number in 0..45 {
+        let at = 1_000 + 100 * number;
+        let events = sent(at, at + 50, 2, &id(number));
+        write(&folder, &format!("h/{}.jsonl", 10 + number), 100 + number, &events);
+    }
+    let mut work = Vec::new();
+    for number in 0..45 {
+        let (at, call, token) = (10_000 + 1_000 * number, 2 + 4 * number, number + 1);
+        let mut given = taken(at, at + 100, call, &id(number), token);
+        given[1].1["jobs"][0]["attempt"] = json!(1);
+        work.extend(given);
+        work.extend(done(at + 800, at + 900, call + 2, &id(number), token, "ok"));
+    }
+    write(&folder, "h/90.jsonl", 900, &work);
+    let ran = folder.run(&["trace", "h"]);
+    let names: Vec<&str> = ran.done().lines().skip(2).take(3).collect();
+    assert!(names[0].starts_with("senders (45)"), "{ran:?}");
+    assert!(names[1].starts_with("900 ") && names[1].contains('█'), "{ran:?}");
+    assert!(names[2].starts_with("mail "), "no other lane: {ran:?}");
+    assert!(!ran.stdout.contains("left out"), "{ran:?}");
+    let svg = folder.run(&["trace", "h", "--svg", "o.svg"]);
+    assert!(svg.done().contains("no promise was broken"), "{svg:?}");
+}
+
+#[test]
+fn of_too_many_lanes_those_stay_on_which_something_is_broken_or_waits() {
+    let folder = Folder::new();
+    write(&folder, "h/00.jsonl", 99, &declared(100));
+    for number in 0..60 {
+        let idle = json!({ "event": "receive", "queues": ["mail"], "max": 1, "wait_us": 9, "lease_us": 9 });
+        let answer = json!({ "event": "received", "call": 2, "jobs": [] });
+        let events = [(1_000, idle), (90_000, answer)];
+        write(&folder, &format!("h/{}.jsonl", 10 + number), 100 + number, &events);
+    }
+    let sender = [declared(1), sent(1_000, 2_000, 4, ONE)].concat();
+    write(&folder, "h/97.jsonl", 970, &sender);
+    write(&folder, "h/98.jsonl", 980, &taken(500, 5_000, 2, ONE, 1));
+    let owner = [taken(10_000, 60_000, 2, ONE, 2), done(90_000, 92_000, 4, ONE, 2, "ok")].concat();
+    write(&folder, "h/99.jsonl", 990, &owner);
+    let ran = folder.run(&["trace", "h"]);
+    let lane = |name: &str| ran.stdout.lines().any(|line| line.starts_with(name));
+    assert!(lane("980") && lane("990") && lane("100") && !lane("159"), "{ran:?}");
+    assert!(ran.stdout.contains("lanes more are left out"), "{ran:?}");
+}
+
+#[test]
+fn where_nobody_declared_the_queue_it_is_not_known_who_waits() {
+    let folder = Folder::new();
+    write(&folder, "h/1.jsonl", 100, &sent(1_000, 90_000, 2, ONE));
+    let ran = folder.run(&["trace", "h"]);
+    let told = ran.done().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        told.contains("capacity of mail unknown: nobody declared it in this history"),
+        "{told}"
+    );
+    folder.run(&["trace", "h", "--svg", "o.svg"]).done();
+    let svg = std::fs::read_to_string(folder.path("o.svg")).unwrap();
+    assert!(svg.contains("1 job to mail, sending or waiting"), "{svg}");
+}
+
+#[test]
+fn an_owner_that_settles_late_is_told_when_its_lease_was_over() {
+    for (said, end) in [("ok", "settles it: done"), ("lease_lost", "settles it: done: refused")] {
+        let folder = Folder::new();
+        write(&folder, "h/1.jsonl", 100, &[declared(1), sent(1_000, 2_000, 4, ONE)].concat());
+        let late = [taken(500, 5_000, 2, ONE, 1), done(80_000, 81_000, 4, ONE, 1, said)].concat();
+        write(&folder, "h/2.jsonl", 200, &late);
+        let ran = folder.run(&["trace", "h", "--job", ONE]);
+        let over =
+            ran.stdout.find("55 ms  00:00:00.055  200  its lease is over").expect(&ran.stdout);
+        assert!(ran.stdout.find(end).expect(&ran.stdout) > over, "{ran:?}");
+        assert!(ran.stdout.contains("with an owner  half within 50 ms"), "{ran:?}");
+    }
+}
+
+/// Adds up what `queue ls` counts as not settled.
+#[cfg(unix)]
+fn stored(folder: &Folder) -> u64 {
+    let listed = folder.run(&["queue", "ls", "--json"]);
+    let all: Value = serde_json::from_str(listed.done().lines().next().unwrap()).unwrap();
+    let states = ["ready", "delayed", "held", "leased", "parked"];
+    states.iter().map(|state| all[*state].as_u64().unwrap()).sum()
+}
+
+#[cfg(unix)]
+#[test]
+fn what_an_operator_does_is_told_and_counted() {
+    let folder = Folder::new();
+    let recorded = |words: &[&str]| {
+        folder.run(&[words, &["--history", "h"]].concat()).done().trim().to_owned()
+    };
+    let agree = |what: &str| {
+        let told = folder.object(&["trace", "h"])["unsettled"].as_u64().unwrap();
+        assert_eq!(told, stored(&folder), "after {what}");
+    };
+    recorded(&["queue", "create", "mail", "--capacity", "10"]);
+    let [one, other, third, fourth] =
+        [1, 2, 3, 4].map(|number| recorded(&["send", "mail", "t", &number.to_string()]));
+    recorded(&["job", "cancel", &one]);
+    agree("cancel");
+    recorded(&["job", "delete", &other]);
+    agree("delete");
+    recorded(&["job", "kick", &one]);
+    agree("kick of one job");
+    recorded(&["work", "mail", "--exec", "false", "--attempts", "1", "--until-empty"]);
+    agree("burying");
+    recorded(&["queue", "kick", "mail", "--max", "1"]);
+    agree("a kick of some");
+    recorded(&["queue", "kick", "mail"]);
+    agree("a kick of the others");
+    recorded(&["work", "mail", "--exec", "true", "--until-empty"]);
+    agree("work");
+    assert_eq!(folder.object(&["trace", "h"])["unsettled"], 0);
+    let fifth = recorded(&["send", "mail", "t", "5"]);
+    recorded(&["queue", "purge", "mail", "--state", "ready", "--yes"]);
+    agree("purge");
+    let story = |id: &str| folder.run(&["trace", "h", "--job", id]).done().to_owned();
+    for line in ["cancels it: buried", "  brings it back", "settles it: done"] {
+        assert!(story(&one).contains(line), "{line}: {}", story(&one));
+    }
+    assert!(story(&other).contains("deletes it"), "{}", story(&other));
+    assert!(story(&fifth).contains("purges 1 ready job of mail: this one with them"));
+    assert!([third, fourth].iter().all(|id| story(id).contains("  brings it back")));
+    let ran = folder.run(&["trace", "h", "--drained"]);
+    assert!(ran.done().contains("0 not"), "{ran:?}");
+}
+
+#[test]
+fn which_jobs_of_a_queue_came_back_is_told_only_where_it_is_certain() {
+    let folder = Folder::new();
+    let steer = |at: u64, call: u64, what: Value, jobs: u64| {
+        let mut what = what;
+        what["event"] = json!("steer");
+        [(at, what), (at + 500, json!({ "event": "steered", "call": call, "jobs": jobs }))]
+    };
+    let kick = |max: u64| json!({ "do": "kick", "queue": "mail", "max": max });
+    let cancel = |id: &str| json!({ "do": "cancel", "id": id });
+    let events = [
+        declared(9),
+        sent(1_000, 2_000, 4, ONE),
+        sent(3_000, 4_000, 6, OTHER),
+        steer(5_000, 8, cancel(ONE), 1),
+        steer(6_000, 10, cancel(OTHER), 1),
+        steer(7_000, 12, kick(1), 1),
+    ];
+    write(&folder, "h/1.jsonl", 100, &events.concat());
+    let story = |id: &str| folder.run(&["trace", "h", "--job", id]).done().to_owned();
+    let perhaps = "brings 1 buried job of mail back: perhaps this one; the history does not say";
+    assert!(story(ONE).contains(perhaps) && story(OTHER).contains(perhaps), "{}", story(ONE));
+    assert_eq!(folder.object(&["trace", "h"])["unsettled"], 1);
+    let more = steer(9_000, 14, kick(5), 1);
+    write(&folder, "h/1.jsonl", 100, &[events.concat(), more.to_vec()].concat());
+    assert!(story(ONE).contains("brings 1 buried job of mail back: this one with them"));
+    assert_eq!(folder.object(&["trace", "h"])["unsettled"], 2);
+}
+
+#[test]
 fn what_is_no_history_is_told() {
     let folder = Folder::new();
     let trace = |words: &[&str]| folder.run(&[&["trace"], words].concat());
     trace(&[]).failed(2, "no history is named").hinted("--history DIR");
-    trace(&["none.jsonl"]).failed(1, "\"none.jsonl\" cannot be read");
+    trace(&["none.jsonl"]).failed(4, "\"none.jsonl\" cannot be read").hinted("HANDOVER_HISTORY");
     std::fs::create_dir(folder.path("empty")).unwrap();
     trace(&["empty"]).failed(4, "no history (*.jsonl)").hinted("HANDOVER_HISTORY");
     std::fs::write(folder.path("empty/a.jsonl"), "").unwrap();
     trace(&["empty"]).failed(4, "the history is empty");
     std::fs::write(folder.path("diary"), "dear diary\n").unwrap();
     trace(&["diary"]).failed(65, "no event of a history (at=diary:1)");
+    std::fs::write(folder.path("letters"), "a".repeat(3_000_000)).unwrap();
+    trace(&["letters"]).failed(65, "no event of a history (at=letters:1)");
     write(&folder, "a.jsonl", 100, &declared(1));
     let text = std::fs::read_to_string(folder.path("a.jsonl")).unwrap();
     trace(&["a.jsonl", "a.jsonl"]).failed(65, "in another file too");
     std::fs::write(folder.path("new.jsonl"), text.replace("\"v\":1", "\"v\":2")).unwrap();
     trace(&["new.jsonl"]).failed(65, "a newer handover wrote it");
+    std::fs::write(folder.path("old.jsonl"), text.replace("\"v\":1", "\"v\":0")).unwrap();
+    trace(&["old.jsonl"]).failed(65, "no version 0");
     let gap: String = text
         .lines()
         .filter(|line| !line.contains("\"n\":2"))

@@ -1,7 +1,7 @@
 //! Levels as step charts: how many things something holds over time, against its places. In a terminal a line of blocks, as SVG
 //! steps with the capacity above them.
 
-use super::{Level, text};
+use super::{Level, Subject, text};
 use crate::explore::{Lane, Moment};
 use crate::op::{ObjectId, Op};
 use std::fmt::Write;
@@ -90,15 +90,19 @@ pub(super) fn line(level: &Level, length: u64, columns: u64) -> String {
 }
 
 /// What a line of blocks says, in words.
-pub(super) fn told(level: &Level) -> String {
+pub(super) fn told(level: &Level, subject: Subject) -> String {
     let most = level.counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
-    match level.capacity {
-        Some(capacity) if most > capacity => {
-            format!("{}: at most {most}, capacity {capacity}; ▲ more than that", level.name)
-        }
-        Some(capacity) => format!("{}: at most {most}, capacity {capacity}", level.name),
-        None => format!("{}: at most {most}", level.name),
+    // What a history says of jobs is that there were at least so many.
+    let word = if subject == Subject::Jobs { "highest seen" } else { "at most" };
+    let mut told = format!("{}: {word} {most}", level.name);
+    if !level.beside.is_empty() {
+        let _ = write!(told, " ({})", level.beside);
     }
+    if let Some(capacity) = level.capacity {
+        let _ = write!(told, ", capacity {capacity}");
+        told.push_str(if most > capacity { "; ▲ more than that" } else { "" });
+    }
+    told
 }
 
 /// Steps in this frame, where `x` places a moment: their area, their line, the capacity, and the numbers of both.
@@ -186,7 +190,12 @@ mod tests {
             ..Level::default()
         };
         assert_eq!(line(&level, 8, 4), " ▇▁▲");
-        assert_eq!(told(&level), "mail: at most 9, capacity 8; ▲ more than that");
+        assert_eq!(told(&level, Subject::Threads), "mail: at most 9, capacity 8; ▲ more than that");
+        let parked = Level { beside: "with parked".to_owned(), ..level.clone() };
+        assert_eq!(
+            told(&parked, Subject::Jobs),
+            "mail: highest seen 9 (with parked), capacity 8; ▲ more than that"
+        );
         assert_eq!(line(&Level { capacity: None, ..level }, 8, 8), "  ▇▁▁▁▇▄");
     }
 }

@@ -269,7 +269,7 @@ fn levels(trace: &Trace, moments: &[Moment]) -> Vec<Level> {
         let counts = Some(chart::counts(&changes)).filter(|counts| counts.len() > 1);
         let counts = counts.unwrap_or_default();
         let capacity = chart::capacity(id, &counts, moments);
-        tells.then(|| Level { name: name.clone(), changes, counts, capacity })
+        tells.then(|| Level { name: name.clone(), changes, counts, capacity, ..Level::default() })
     };
     trace.objects.iter().enumerate().filter_map(level).collect()
 }

@@ -164,6 +164,8 @@ pub struct Level {
     pub counts: Vec<(u64, u64)>,
     /// How many places there are, where that is known.
     pub capacity: Option<u64>,
+    /// What is among them and needs no place, such as "with parked".
+    pub beside: String,
 }
 
 /// Somebody who waits, at the end.
@@ -201,7 +203,7 @@ impl Subject {
             (Self::Jobs, State::Waiting, true) => "has a job, waits for room",
             (Self::Jobs, State::Asleep, true) => "has a job, asleep",
             (Self::Jobs, State::Waiting, false) => "waits for room",
-            (Self::Jobs, State::Broken, _) => "owner or lease lost",
+            (Self::Jobs, State::Broken, _) => "owner not heard of, or lease over",
             (_, State::Asleep, false) => "asleep",
         }
     }

@@ -106,9 +106,26 @@ pub fn lanes(picture: &Picture, colour: bool) -> String {
         let line = chart::line(level, picture.length, width);
         let _ = writeln!(text, "{}{}", cell(&level.name, names + 1), line.trim_end());
     }
+    if picture.subject == Subject::Jobs && picture.unit == "µs" {
+        let _ = writeln!(text, "{}{}", cell("", names + 1), axis(picture, width).trim_end());
+    }
     legend(&mut text, picture, &seen);
     close(&mut text, picture);
     text
+}
+
+/// The times below the lanes, each where its mark stands, in the unit that the legend names.
+fn axis(picture: &Picture, width: u64) -> String {
+    let mut line = String::new();
+    for (at, number) in time::marks(picture.unit, picture.begin, picture.length, width / 10) {
+        let column = at.saturating_mul(width) / picture.length.max(1);
+        let (mark, seen) = (format!("╵{number}"), line.chars().count() as u64);
+        if seen <= column && column + mark.chars().count() as u64 <= width {
+            (seen..column).for_each(|_| line.push(' '));
+            line.push_str(&mark);
+        }
+    }
+    line
 }
 
 /// The moments that a column shows: at least one.
@@ -155,7 +172,8 @@ fn legend(text: &mut String, picture: &Picture, seen: &[&str]) {
     let steps = picture.unit == "step";
     words.push(if steps { format!(" steps {axis}") } else { format!(" {axis} {unit}") });
     fill(text, &words);
-    let charts = picture.levels.iter().filter(|level| !level.counts.is_empty()).map(chart::told);
+    let charts = picture.levels.iter().filter(|level| !level.counts.is_empty());
+    let charts = charts.map(|level| chart::told(level, picture.subject));
     let charts: Vec<String> = charts.collect();
     if !charts.is_empty() {
         fill(text, &[vec![chart::LEGEND.to_owned()], charts].concat());

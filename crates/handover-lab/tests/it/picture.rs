@@ -397,7 +397,7 @@ one  ████████▐███████
 two          !!!!
 mail ▇▇▇▇▇▇▇▇▄▄▄▄▲▲▲▲
 █ has a job  ! a promise broken   steps 0 to 3
-▂▄▇ how many it holds  mail: at most 3, capacity 2; ▲ more than that
+▂▄▇ how many it holds  mail: highest seen 3, capacity 2; ▲ more than that
    => 1 promise broken
       P3 overlap: …
 ";

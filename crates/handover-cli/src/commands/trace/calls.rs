@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use handover::history::{Event, History, What};
+use handover::history::{History, What};
 
 /// One call of a recorder.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +28,7 @@ impl Call<'_> {
 pub(super) struct Process {
     /// The number of the process; a letter behind it where several recorders have it.
     pub(super) name: String,
-    /// The times of its first and last line.
+    /// The earliest and the latest time of its lines.
     pub(super) first: u64,
     pub(super) last: u64,
 }
@@ -44,20 +44,25 @@ impl<'h> Calls<'h> {
     pub(super) fn of(history: &'h History) -> Self {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         let mut processes: Vec<Process> = Vec::new();
+        let mut names: HashMap<&str, usize> = HashMap::new();
         let mut open: HashMap<(usize, u64), usize> = HashMap::new();
         let mut calls: Vec<Call<'h>> = Vec::new();
         for (_, event) in history.events() {
             let process = *numbers.entry(&event.process).or_insert_with(|| {
-                let name = named(&event.process, &processes);
+                let name = named(&event.process, &mut names);
                 processes.push(Process { name, first: event.at_us, last: event.at_us });
                 processes.len() - 1
             });
-            processes[process].last = event.at_us;
-            match answered(event) {
+            let its = &mut processes[process];
+            its.first = std::cmp::min(its.first, event.at_us);
+            its.last = std::cmp::max(its.last, event.at_us);
+            match event.what.call() {
                 Some(n) => {
                     let question = open.remove(&(process, n));
                     if let Some(call) = question.and_then(|index| calls.get_mut(index)) {
-                        call.answer = Some((event.at_us, &event.what));
+                        // Where the clock was set back the checker says so.
+                        let at = std::cmp::max(call.asked, event.at_us);
+                        call.answer = Some((at, &event.what));
                     }
                 }
                 None => {
@@ -72,24 +77,12 @@ impl<'h> Calls<'h> {
     }
 }
 
-/// The number of the question, where the event is an answer.
-fn answered(event: &Event) -> Option<u64> {
-    match &event.what {
-        What::Declared { call, .. }
-        | What::Sent { call, .. }
-        | What::Received { call, .. }
-        | What::Extended { call, .. }
-        | What::Settled { call, .. }
-        | What::Steered { call, .. }
-        | What::Closed { call, .. } => Some(*call),
-        _ => None,
-    }
-}
-
-fn named(recorder: &str, others: &[Process]) -> String {
+/// The number of the process; a letter behind it where others had it before.
+fn named<'h>(recorder: &'h str, names: &mut HashMap<&'h str, usize>) -> String {
     let number = recorder.split('.').next().unwrap_or(recorder);
-    let same = |other: &&Process| other.name.trim_end_matches(char::is_alphabetic) == number;
-    match others.iter().filter(same).count() {
+    let before = names.entry(number).or_default();
+    *before += 1;
+    match *before - 1 {
         0 => number.to_owned(),
         before => {
             let letter = u8::try_from(before).ok().filter(|before| *before < 26);

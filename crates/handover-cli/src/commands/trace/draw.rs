@@ -1,11 +1,16 @@
 //! The picture of a story: lanes, hand-overs, broken promises, and how full the queues were.
 
+use std::collections::BTreeSet;
+
 use handover_lab::picture::{Arrow, Level, Mark, Picture, Subject};
 
 use super::lanes::{Lanes, short};
 use super::report::Verdict;
 use super::story::{Hold, Story};
 use super::window::Narrow;
+
+/// The most queues of which it is told that their capacity is unknown.
+const UNKNOWN_MAX: usize = 3;
 
 /// What the picture is for, and so how much of it can be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,18 +70,21 @@ pub(super) fn picture(
     }
     mark(story, verdict, narrow, &mut lanes);
     if lanes.folded > 0 {
-        notes
-            .push(format!("{} lanes are saved: the jobs of each process are in one", lanes.folded));
+        notes.push(format!("{} lanes are saved: jobs or senders are in one", lanes.folded));
     }
     if lanes.left_out > 0 {
         notes.push(format!("{} lanes more are left out", lanes.left_out));
     }
     let (levels, more) = levels(story, narrow, detail.levels_max());
-    let parked = story.sends.iter().filter(|send| narrow.has_queue(&send.queue));
-    if parked.flat_map(|send| &send.jobs).any(|(_, fate)| fate == "parked") {
+    if levels.iter().any(|level| !level.beside.is_empty()) {
         notes.push(
             "above the capacity: children of running jobs, parked until there is room".to_owned(),
         );
+    }
+    for queue in unknown(story, narrow) {
+        notes.push(format!(
+            "capacity of {queue} unknown: nobody declared it in this history; who sends to it may be waiting"
+        ));
     }
     if more > 0 {
         notes.push(format!("{more} queues more are left out: name some with --queue"));
@@ -157,11 +165,26 @@ fn mark(story: &Story, verdict: &Verdict<'_>, narrow: &Narrow, lanes: &mut Lanes
     }
 }
 
+/// The queues to which somebody sends, and nobody knows whether there was room: the first of them.
+fn unknown<'s>(story: &'s Story, narrow: &Narrow) -> impl Iterator<Item = &'s str> {
+    let drawn = |send: &&super::story::Send| {
+        send.full.is_none()
+            && narrow.has_queue(&send.queue)
+            && send.jobs.iter().any(|(job, _)| narrow.has_job(*job))
+    };
+    let queues: BTreeSet<&str> =
+        story.sends.iter().filter(drawn).map(|send| send.queue.as_str()).collect();
+    queues.into_iter().take(UNKNOWN_MAX)
+}
+
 /// How many jobs each queue held, and how many queues there is no room for.
 fn levels(story: &Story, narrow: &Narrow, most: usize) -> (Vec<Level>, usize) {
     let its = narrow.job.and_then(|job| story.jobs.get(&job)).map(|job| job.queue.as_str());
     let drawn = |name: &str| narrow.has_queue(name) && its.is_none_or(|its| its == name);
     let all = story.queues.iter().filter(|(name, queue)| drawn(name) && !queue.counts.is_empty());
+    let sends = story.sends.iter();
+    let parks = sends.filter(|send| send.jobs.iter().any(|(_, fate)| fate == "parked"));
+    let parks: BTreeSet<&str> = parks.map(|send| send.queue.as_str()).collect();
     let level = |(name, queue): (&String, &super::story::Queue)| {
         let before = queue.counts.partition_point(|(at, _)| *at <= narrow.from);
         let first = before.checked_sub(1).and_then(|last| queue.counts.get(last));
@@ -172,6 +195,7 @@ fn levels(story: &Story, narrow: &Narrow, most: usize) -> (Vec<Level>, usize) {
             name: name.clone(),
             counts: first.into_iter().chain(later).collect(),
             capacity: queue.capacity,
+            beside: if parks.contains(name.as_str()) { "with parked" } else { "" }.to_owned(),
             ..Level::default()
         }
     };

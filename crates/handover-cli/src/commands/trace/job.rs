@@ -2,22 +2,38 @@
 
 use std::fmt::Write;
 
-use handover::JobId;
-use handover::history::How;
+use handover::history::{How, SteerWhat};
+use handover::{JobId, JobState};
+use serde_json::{Value, json};
 
 use super::lanes::short;
-use super::report::brief;
-use super::story::{Hold, Job, Send, Story};
+use super::level::Now;
+use super::story::{Hold, Job, Operation, Send, Story};
+use super::times::{clock, exact};
 
-/// The most lines: a job that is tried for ever has no end.
+/// The most lines, printed and as JSON: a job that is tried for ever has no end.
 const LINES_MAX: usize = 100;
+const OBJECTS_MAX: usize = 10_000;
 
 /// When, who (nobody: the job waits), and what.
 type Line = (u64, Option<usize>, String);
 
 /// The whole of it; an empty line behind it.
 pub(super) fn lines(story: &Story, id: JobId) -> String {
-    let Some(job) = story.jobs.get(&id) else { return String::new() };
+    shown(story, told(story, id))
+}
+
+/// The same for a program: the first lines of it.
+pub(super) fn objects(story: &Story, id: JobId) -> Vec<Value> {
+    let object = |(at, process, said): Line| {
+        let name = process.and_then(|process| story.processes.get(process));
+        json!({ "at_us": at, "process": name.map(|process| process.name.as_str()), "text": said })
+    };
+    told(story, id).into_iter().take(OBJECTS_MAX).map(object).collect()
+}
+
+fn told(story: &Story, id: JobId) -> Vec<Line> {
+    let Some(job) = story.jobs.get(&id) else { return Vec::new() };
     let mut lines: Vec<Line> = Vec::new();
     for send in &story.sends {
         let fates = send.jobs.iter().filter(|(job, _)| *job == id);
@@ -26,6 +42,9 @@ pub(super) fn lines(story: &Story, id: JobId) -> String {
     let holds: Vec<&Hold> = job.holds.iter().filter_map(|hold| story.holds.get(*hold)).collect();
     for hold in &holds {
         had(&mut lines, story, hold);
+    }
+    for (operation, sure) in operations(story, job) {
+        lines.push((operation.at, Some(operation.process), operated(operation, job, sure)));
     }
     // It waits from its coming on until it is first taken, and from the end of each lease until it is taken again.
     let first = job.accepted.map(|at| (at, job.delay, holds.first()));
@@ -36,7 +55,7 @@ pub(super) fn lines(story: &Story, id: JobId) -> String {
     for (from, delay, next) in first.into_iter().chain(again) {
         let to = next.map_or(story.length, |next| next.from);
         if delay > 0 {
-            let due = format!("waits: not due before {}", brief(from.saturating_add(delay)));
+            let due = format!("waits: not due before {}", exact(from.saturating_add(delay)));
             lines.push((from, None, due));
         }
         behind(&mut lines, story, (id, job), from, to);
@@ -45,7 +64,49 @@ pub(super) fn lines(story: &Story, id: JobId) -> String {
     lines.sort_by(|one, other| {
         (one.0, one.1.is_none(), one).cmp(&(other.0, other.1.is_none(), other))
     });
-    shown(story, lines)
+    lines
+}
+
+/// What operators did to this job, or may have done where only the number of jobs is known: then with `false`.
+pub(super) fn operations<'s>(
+    story: &'s Story,
+    job: &'s Job,
+) -> impl Iterator<Item = (&'s Operation, bool)> {
+    let its = job.operations.iter().filter_map(|number| story.operations.get(*number));
+    let perhaps = story.operations.iter().filter(|operation| !operation.sure);
+    let perhaps = perhaps.filter(|operation| match &operation.what {
+        SteerWhat::Kick { queue, .. } => {
+            *queue == job.queue && job.now(operation.at) == Some(Now::Buried)
+        }
+        SteerWhat::Purge { queue, state } => {
+            let now = if *state == JobState::Buried { Now::Buried } else { Now::Open };
+            *queue == job.queue && job.now(operation.at) == Some(now)
+        }
+        _ => false,
+    });
+    its.map(|operation| (operation, true)).chain(perhaps.map(|operation| (operation, false)))
+}
+
+fn operated(operation: &Operation, job: &Job, sure: bool) -> String {
+    let which =
+        if sure { "this one with them" } else { "perhaps this one; the history does not say" };
+    let jobs = operation.jobs;
+    let jobs = |word: &str| format!("{jobs} {word} {}", if jobs == 1 { "job" } else { "jobs" });
+    match &operation.what {
+        SteerWhat::Cancel { .. } => "cancels it: buried".to_owned(),
+        SteerWhat::Delete { .. } => "deletes it".to_owned(),
+        SteerWhat::KickJob { .. } if job.turns.contains(&(operation.at, Now::Open)) => {
+            "brings it back".to_owned()
+        }
+        SteerWhat::KickJob { .. } => "makes it due".to_owned(),
+        SteerWhat::Kick { queue, .. } => {
+            format!("brings {} of {queue} back: {which}", jobs("buried"))
+        }
+        SteerWhat::Purge { queue, state } => {
+            format!("purges {} of {queue}: {which}", jobs(state.as_str()))
+        }
+        _ => String::new(),
+    }
 }
 
 fn shown(story: &Story, lines: Vec<Line>) -> String {
@@ -55,10 +116,11 @@ fn shown(story: &Story, lines: Vec<Line>) -> String {
     for (at, process, said) in lines.into_iter().take(LINES_MAX) {
         let name = process.and_then(|process| story.processes.get(process));
         let name = name.map_or("", |process| process.name.as_str());
-        let _ = writeln!(text, "{:>10}  {name:<width$}  {said}", brief(at));
+        let when = clock(story.begin.saturating_add(at));
+        let _ = writeln!(text, "{:>9}  {when}  {name:<width$}  {said}", exact(at));
     }
     if more > 0 {
-        let _ = writeln!(text, "{:>10}  {more} lines more", "…");
+        let _ = writeln!(text, "{:>9}  {more} lines more", "…");
     }
     text.push('\n');
     text
@@ -67,7 +129,7 @@ fn shown(story: &Story, lines: Vec<Line>) -> String {
 fn sent(send: &Send, job: &Job, fate: &str) -> String {
     let what = send.failed.as_deref().unwrap_or(fate);
     let key = job.key.as_deref().map(|key| format!(" with key {key:?}")).unwrap_or_default();
-    format!("sends it to {}{key}: {what} after {}", send.queue, brief(send.to - send.from))
+    format!("sends it to {}{key}: {what} after {}", send.queue, exact(send.to - send.from))
 }
 
 /// What its owner did.
@@ -81,13 +143,16 @@ fn had(lines: &mut Vec<Line>, story: &Story, hold: &Hold) {
     for (at, answer) in &hold.extended {
         lines.push((*at, owner, format!("makes its lease longer: {answer}")));
     }
+    // In whichever way it goes on: from here on another may have the job.
+    let late = hold.to.filter(|to| hold.lease < *to);
+    lines.extend(late.map(|_| (hold.lease, owner, "its lease is over".to_owned())));
     match (hold.to, &hold.refused) {
         (Some(to), None) => lines.push((to, owner, settled(hold.how).to_owned())),
         (Some(to), Some(kind)) => {
             lines.push((to, owner, format!("{}: refused, {kind}", settled(hold.how))));
         }
-        (None, _) if hold.lease < story.length => {
-            let lease = brief(hold.lease - hold.from);
+        (None, _) if hold.lease < story.length && story.over(hold) == hold.lease => {
+            let lease = exact(hold.lease - hold.from);
             let said = format!("has settled nothing when its lease is over, {lease} later");
             lines.push((hold.lease, owner, said));
         }

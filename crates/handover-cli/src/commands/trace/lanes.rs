@@ -1,12 +1,13 @@
 //! From a story to lanes: for each process one for what it sends, and one for each job that it had at the same time.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use handover::history::How;
 use handover_lab::picture::{Lane, Segment, State};
 
-use super::report::brief;
 use super::story::{Hold, Send, Story};
+use super::times::brief;
 use super::window::Narrow;
 
 /// Lanes, and where to find things in them.
@@ -33,22 +34,23 @@ impl Lanes {
         }
         if all.lanes.len() > most {
             let before = all.lanes.len();
-            all.fold(story);
+            all.fold_senders();
+            if all.lanes.len() > most {
+                all.fold(story);
+            }
             all.folded = before - all.lanes.len();
         }
         if all.lanes.len() > most {
             all.left_out = all.lanes.len() - most;
-            all.lanes.truncate(most);
-            all.processes.truncate(most);
-            all.of_hold.retain(|_, lane| *lane < most);
-            all.of_sender.retain(|_, lane| *lane < most);
+            all.keep(most);
         }
         all
     }
 
     /// The first lane of a process.
     pub(super) fn first(&self, process: usize) -> Option<usize> {
-        self.processes.iter().position(|other| *other == process)
+        let own = self.processes.iter().position(|other| *other == process);
+        own.or_else(|| self.of_sender.get(&process).copied())
     }
 
     fn add(&mut self, story: &Story, narrow: &Narrow, process: usize) {
@@ -87,6 +89,63 @@ impl Lanes {
     fn push(&mut self, process: usize, name: String, segments: Vec<Segment>) {
         self.lanes.push(Lane { name, segments, marks: Vec::new() });
         self.processes.push(process);
+    }
+
+    /// One lane for all processes that do nothing but send: short commands may be many, and the workers are behind them.
+    fn fold_senders(&mut self) {
+        let mut lanes: HashMap<usize, usize> = HashMap::new();
+        for process in &self.processes {
+            *lanes.entry(*process).or_default() += 1;
+        }
+        let holds: HashSet<usize> = self.of_hold.values().copied().collect();
+        let alone = |(process, lane): (&usize, &usize)| {
+            (lanes.get(process) == Some(&1) && !holds.contains(lane)).then_some(*lane)
+        };
+        let senders: HashSet<usize> = self.of_sender.iter().filter_map(alone).collect();
+        if senders.len() < 2 {
+            return;
+        }
+        let old = std::mem::take(self);
+        let (mut to, mut folded) = (Vec::new(), None);
+        for (number, (lane, process)) in old.lanes.into_iter().zip(old.processes).enumerate() {
+            if !senders.contains(&number) {
+                to.push(self.lanes.len());
+                self.push(process, lane.name, lane.segments);
+                continue;
+            }
+            let place = *folded.get_or_insert(self.lanes.len());
+            to.push(place);
+            match self.lanes.get_mut(place) {
+                Some(all) => all.segments.extend(lane.segments),
+                None => self.push(process, format!("senders ({})", senders.len()), lane.segments),
+            }
+        }
+        if let Some(all) = folded.and_then(|place| self.lanes.get_mut(place)) {
+            all.segments = together(std::mem::take(&mut all.segments));
+        }
+        let moved = |(what, lane): (usize, usize)| Some((what, *to.get(lane)?));
+        self.of_hold = old.of_hold.into_iter().filter_map(moved).collect();
+        self.of_sender = old.of_sender.into_iter().filter_map(moved).collect();
+    }
+
+    /// Keeps so many lanes: first those on which something is broken, then those on which somebody waits, then those with jobs.
+    fn keep(&mut self, most: usize) {
+        let mut order: Vec<usize> = (0..self.lanes.len()).collect();
+        let best = |lane: &usize| {
+            let lane = self.lanes.get(*lane).map(|lane| lane.segments.iter());
+            Reverse(lane.into_iter().flatten().map(rank).max())
+        };
+        order.sort_by_cached_key(best);
+        order.truncate(most);
+        order.sort_unstable();
+        let to: HashMap<usize, usize> = order.iter().copied().zip(0..).collect();
+        let mut number = 0..;
+        self.lanes.retain(|_| number.next().is_some_and(|lane| to.contains_key(&lane)));
+        let mut number = 0..;
+        self.processes.retain(|_| number.next().is_some_and(|lane| to.contains_key(&lane)));
+        for places in [&mut self.of_hold, &mut self.of_sender] {
+            places.retain(|_, lane| to.get(lane).map(|place| *lane = *place).is_some());
+        }
     }
 
     /// One lane for all the jobs of a process.
@@ -133,17 +192,18 @@ fn is_much(sends: &[Segment], length: u64) -> bool {
 /// What is sent by nobody's job.
 fn sent(story: &Story, narrow: &Narrow, process: usize) -> Vec<Segment> {
     let is_drawn = |send: &&Send| {
-        send.process == process
-            && send.parent.is_none()
+        send.parent.is_none()
             && narrow.has_queue(&send.queue)
             && send.jobs.iter().any(|(job, _)| narrow.has_job(*job))
     };
-    let mut sends: Vec<&Send> = story.sends.iter().filter(is_drawn).collect();
+    let its = story.of[process].sends.iter().filter_map(|send| story.sends.get(*send));
+    let mut sends: Vec<&Send> = its.filter(is_drawn).collect();
     sends.sort_by_key(|send| send.from);
     let segments = sends.into_iter().map(|send| {
-        let state = if send.full { State::Waiting } else { State::Running };
+        let state = if send.full == Some(true) { State::Waiting } else { State::Running };
         let failed = send.failed.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-        let about = format!("{} to {}{failed}", many(send.jobs.len()), send.queue);
+        let unknown = if send.full.is_none() { ", sending or waiting" } else { "" };
+        let about = format!("{} to {}{unknown}{failed}", many(send.jobs.len()), send.queue);
         stretch(send.from, std::cmp::max(send.to, send.from + 1), state, about)
     });
     together(segments.collect())
@@ -155,11 +215,12 @@ fn many(jobs: usize) -> String {
 
 /// The leases of a process, in as few lanes as they fit into without overlaps.
 fn slots(story: &Story, narrow: &Narrow, process: usize) -> Vec<Vec<usize>> {
-    let is_drawn = |(_, hold): &(usize, &Hold)| {
-        hold.process == process && narrow.has_queue(&hold.queue) && narrow.has_job(hold.job)
-    };
+    let is_drawn =
+        |(_, hold): &(usize, &Hold)| narrow.has_queue(&hold.queue) && narrow.has_job(hold.job);
     let mut slots: Vec<(u64, Vec<usize>)> = Vec::new();
-    for (number, hold) in story.holds.iter().enumerate().filter(is_drawn) {
+    let its = story.of[process].holds.iter();
+    let its = its.filter_map(|number| Some((*number, story.holds.get(*number)?)));
+    for (number, hold) in its.filter(is_drawn) {
         let end = had(story, hold).last().map_or(hold.from, |segment| segment.to);
         match slots.iter_mut().find(|(free, _)| *free <= hold.from) {
             Some((free, holds)) => {
@@ -174,10 +235,7 @@ fn slots(story: &Story, narrow: &Narrow, process: usize) -> Vec<Vec<usize>> {
 
 /// One lease: as long as its owner has it, and as long as only one of the two is left.
 fn had(story: &Story, hold: &Hold) -> Vec<Segment> {
-    let others = story.jobs.get(&hold.job).map(|job| job.holds.iter()).into_iter().flatten();
-    let next = others.filter_map(|other| story.holds.get(*other)).map(|other| other.from);
-    let next = next.filter(|from| *from > hold.from).min().unwrap_or(u64::MAX);
-    let over = std::cmp::min(hold.lease, next);
+    let over = story.over(hold);
     let seen = story.processes[hold.process].last;
     let (lost, to, why) = match hold.to {
         Some(to) if hold.refused.is_some() => (over, to, "its lease was over"),
@@ -218,7 +276,7 @@ fn waits(story: &Story, hold: usize, had: Vec<Segment>) -> Vec<Segment> {
     let waited = |send: &&Send| {
         // Who may overdraw waits for nothing.
         let is = |what: &str| send.jobs.iter().any(|(_, fate)| fate == what);
-        send.full && is("stored") && !is("parked") && send.from < send.to
+        send.full == Some(true) && is("stored") && !is("parked") && send.from < send.to
     };
     let mut all = had;
     let sends = story.holds[hold].sends.iter().filter_map(|send| story.sends.get(*send));
@@ -246,9 +304,8 @@ fn asleep(story: &Story, narrow: &Narrow, process: usize) -> Vec<Segment> {
     if narrow.job.is_some() {
         return Vec::new();
     }
-    let asks = story.receives.iter().filter(|receive| {
-        receive.process == process && receive.queues.iter().any(|queue| narrow.has_queue(queue))
-    });
+    let asks = story.of[process].receives.iter().filter_map(|ask| story.receives.get(*ask));
+    let asks = asks.filter(|ask| ask.queues.iter().any(|queue| narrow.has_queue(queue)));
     let asks = asks.map(|receive| {
         stretch(
             receive.from,
@@ -290,13 +347,6 @@ fn together(mut segments: Vec<Segment>) -> Vec<Segment> {
     if segments.windows(2).all(|pair| pair[0].to <= pair[1].from) {
         return segments;
     }
-    let rank = |segment: &Segment| match segment.state {
-        State::Broken => 4,
-        State::Waiting => 3,
-        State::Holding => 2,
-        State::Running => 1,
-        _ => 0,
-    };
     let mut times: Vec<u64> =
         segments.iter().flat_map(|segment| [segment.from, segment.to]).collect();
     times.sort_unstable();
@@ -310,7 +360,7 @@ fn together(mut segments: Vec<Segment>) -> Vec<Segment> {
         while let Some(next) = coming.next_if(|next| next.from <= from) {
             open.push(next);
         }
-        let Some(seen) = open.iter().max_by_key(|segment| rank(segment)) else { continue };
+        let Some(seen) = open.iter().copied().max_by_key(|segment| rank(segment)) else { continue };
         let same = open.iter().filter(|other| other.state == seen.state).count();
         let about = if same > 1 { format!("{same} at a time") } else { seen.about.clone() };
         match all.last_mut() {
@@ -321,6 +371,17 @@ fn together(mut segments: Vec<Segment>) -> Vec<Segment> {
         }
     }
     all
+}
+
+/// What matters most has the highest.
+fn rank(segment: &Segment) -> u8 {
+    match segment.state {
+        State::Broken => 4,
+        State::Waiting => 3,
+        State::Holding => 2,
+        State::Running => 1,
+        _ => 0,
+    }
 }
 
 fn stretch(from: u64, to: u64, state: State, about: String) -> Segment {

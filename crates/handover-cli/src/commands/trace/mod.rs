@@ -2,8 +2,8 @@
 //!
 //! In reading order: `read.rs` (which files, and what is wrong with them), `calls.rs` (questions with their answers),
 //! `story.rs` (who sent, waited and had which job), `window.rs` (which part of it is looked at), `level.rs` (how many jobs a
-//! queue held), `lanes.rs` and `draw.rs` (from that to a picture), `job.rs` (one job, line by line), `report.rs` (the verdict, as
-//! text and as JSON). What is a broken promise is for `handover::history` to say; how a picture is drawn, for `handover_lab::picture`.
+//! queue held), `lanes.rs` and `draw.rs` (from that to a picture), `job.rs` (one job, line by line), `times.rs` (how long
+//! and when, for people), `report.rs` (the verdict, as text and as JSON). What is a broken promise is for `handover::history` to say; how a picture is drawn, for `handover_lab::picture`.
 
 mod calls;
 mod draw;
@@ -15,6 +15,7 @@ mod level;
 mod read;
 mod report;
 mod story;
+mod times;
 mod window;
 
 use std::path::{Path, PathBuf};
@@ -90,7 +91,11 @@ impl Trace {
             write(app, file, &chrome::chrome(&picture))?;
         }
         let alone = self.svg.is_some() || self.trace.is_some();
-        unless_closed(app.out.result(&verdict.object(), || {
+        let mut object = verdict.object();
+        if let Some(job) = narrow.job {
+            object["story"] = job::objects(&story, job).into();
+        }
+        unless_closed(app.out.result(&object, || {
             let picture = draw::picture(&story, &verdict, &narrow, Detail::Terminal);
             if alone {
                 return verdict.text(&picture);
@@ -102,7 +107,7 @@ impl Trace {
                 .to_owned()
         }))?;
         if let Some(hint) = verdict.hint() {
-            app.out.note(&hint);
+            app.out.note(hint);
         }
         Ok(if report.is_clean() { Exit::Done } else { Exit::Failed })
     }
@@ -126,8 +131,11 @@ pub(crate) fn drawn(name: &str, lines: &str, color: bool) -> Result<(String, Str
 
 /// Writes a file that was asked for, over one that is there.
 fn write(app: &App, file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text)
-        .map_err(|error| Failure::io(format!("the file {file:?} cannot be written"), &error))?;
+    // Not 1, which says that a promise was broken.
+    std::fs::write(file, text).map_err(|error| {
+        Failure::usage(format!("the file {file:?} cannot be written: {error}"))
+            .hint("name one in a folder that exists and is yours")
+    })?;
     app.out.note(&format!("wrote {}", file.display()));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Which files hold the histories, and what is wrong with those that do not.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use handover::Error;
@@ -41,8 +42,7 @@ pub(super) fn histories(
     }
     for file in &files {
         // Told here, with what the system says: the reader would call it a wrong history.
-        std::fs::File::open(file)
-            .map_err(|error| Failure::io(format!("the file {file:?} cannot be read"), &error))?;
+        std::fs::File::open(file).map_err(|error| unreadable("file", file, &error))?;
     }
     let history = History::read(&files).map_err(bad)?;
     if history.events().next().is_none() {
@@ -53,7 +53,7 @@ pub(super) fn histories(
 
 /// The files of a folder that may be histories, by name, and so by when they began.
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let cannot = |error| Failure::io(format!("the folder {folder:?} cannot be read"), &error);
+    let cannot = |error| unreadable("folder", folder, &error);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(cannot)? {
         let path = entry.map_err(cannot)?.path();
@@ -63,6 +63,16 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     files.sort();
     Ok(files)
+}
+
+/// A file or folder that is not there, or that cannot be read. Not 1, which says that a promise was broken.
+fn unreadable(what: &str, path: &Path, error: &io::Error) -> Failure {
+    let message = format!("the {what} {path:?} cannot be read: {error}");
+    if error.kind() == io::ErrorKind::NotFound {
+        return Failure::nothing_found(message)
+            .hint("--history DIR, or HANDOVER_HISTORY, lets commands write histories");
+    }
+    Failure::new(Exit::BadData, message)
 }
 
 /// A history that is none, or cannot be true.

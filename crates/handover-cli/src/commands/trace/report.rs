@@ -7,6 +7,7 @@ use handover::history::{Event, History, Kind, Place, Report};
 use serde_json::{Value, json};
 
 use super::story::Story;
+use super::times::{brief, date};
 use super::window::Narrow;
 
 /// The most violations that are told; `--json` has all that the checker lists.
@@ -76,9 +77,10 @@ impl<'a> Verdict<'a> {
         let (events, length) = (self.report.counts.events, brief(self.story.length));
         let processes = self.story.processes.len();
         let processes = many(processes as u64, "process", "processes");
-        let mut title = format!("{events} events of {processes} in {length}");
+        let begin = date(self.story.begin);
+        let mut title = format!("{events} events of {processes} in {length}, begun {begin}");
         if let Some(job) = narrow.job {
-            title = format!("job {job}");
+            title = format!("job {job}, counted from {begin}");
         }
         if !narrow.queues.is_empty() {
             title.push_str(&format!(", queue {}", narrow.queues.join(", ")));
@@ -128,6 +130,15 @@ impl<'a> Verdict<'a> {
                 c.redeliveries, c.deliveries
             ));
         }
+        let others = [
+            (c.refused, "message was", "messages were", "refused"),
+            (c.retried, "delivery is", "deliveries are", "to be tried again"),
+            (c.lease_lost, "settlement came", "settlements came", "after the lease was lost"),
+            (c.settle_unknown, "settlement has", "settlements have", "no answer to rely on"),
+        ];
+        for (count, one, several, what) in others.into_iter().filter(|(count, ..)| *count > 0) {
+            notes.push(format!("{} {what}", many(count, one, several)));
+        }
         if c.torn > 0 {
             let lines = many(c.torn, "last line was", "last lines were");
             notes.push(format!("{lines} torn, as a kill leaves it, and left out"));
@@ -156,16 +167,12 @@ impl<'a> Verdict<'a> {
         }
     }
 
-    /// What may explain a violation, or what was not asked.
-    pub(super) fn hint(&self) -> Option<String> {
-        if self.report.violations.iter().any(|one| one.kind == Kind::Unsent) {
-            return Some(
-                "jobs that nobody sent: were all processes recorded from their first job on, and are all \
-                 their histories named?"
-                    .to_owned(),
-            );
-        }
-        None
+    /// What a violation presumes.
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        (!self.report.is_clean()).then_some(
+            "this presumes the histories of all processes that touched this database, from their first job on, and of one \
+             database only",
+        )
     }
 
     pub(super) fn object(&self) -> Value {
@@ -248,7 +255,7 @@ impl Times {
     }
 }
 
-/// From accepted to first taken, and from taken to settled.
+/// From accepted to first taken, and from taken until it was settled or the lease was lost; of those that were settled.
 fn times(story: &Story, narrow: &Narrow) -> (Option<Times>, Option<Times>) {
     let is_seen = |job: JobId, queue: &str| narrow.has_job(job) && narrow.has_queue(queue);
     let jobs = story.jobs.iter().filter(|(id, job)| is_seen(**id, &job.queue));
@@ -259,33 +266,17 @@ fn times(story: &Story, narrow: &Narrow) -> (Option<Times>, Option<Times>) {
     });
     let holds = story.holds.iter().filter(|hold| is_seen(hold.job, &hold.queue));
     let held = holds.filter_map(|hold| {
-        let to = hold.to?;
+        // Who settles late did not have it any more.
+        let to = std::cmp::min(hold.to?, story.over(hold));
         narrow.place(to)?;
-        Some(to - hold.from)
+        Some(to.saturating_sub(hold.from))
     });
     (Times::of(queued.collect()), Times::of(held.collect()))
-}
-
-/// A time in microseconds, as people say it.
-pub(super) fn brief(us: u64) -> String {
-    match us {
-        0..1_000 => format!("{us} µs"),
-        1_000..10_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
-        10_000..1_000_000 => format!("{} ms", us / 1_000),
-        1_000_000..100_000_000 => format!("{}.{} s", us / 1_000_000, us % 1_000_000 / 100_000),
-        _ => format!("{} s", us / 1_000_000),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_short_at_every_length() {
-        let shown = [0, 999, 1_500, 25_999, 2_999_999, 120_000_000].map(brief);
-        assert_eq!(shown, ["0 µs", "999 µs", "1.5 ms", "25 ms", "2.9 s", "120 s"]);
-    }
 
     #[test]
     fn half_of_the_times_are_within_the_middle_one() {

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use handover::JobId;
-use handover::history::{History, How, NotedReceipt, SettleItem, What};
+use handover::history::{History, How, NotedReceipt, SettleItem, SteerWhat, What};
 
 use super::calls::{Call, Calls, Process};
-use super::level::{Levels, count};
+use super::level::{Levels, Now, count};
 
 /// Everything, times in microseconds since the beginning.
 #[derive(Debug)]
@@ -24,6 +24,29 @@ pub(super) struct Story {
     pub(super) holds: Vec<Hold>,
     pub(super) jobs: HashMap<JobId, Job>,
     pub(super) queues: BTreeMap<String, Queue>,
+    /// What operators did, in order.
+    pub(super) operations: Vec<Operation>,
+    /// By process: its sends, receives and leases, as some of those above.
+    pub(super) of: Vec<Done>,
+}
+
+/// What one process did.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Done {
+    pub(super) sends: Vec<usize>,
+    pub(super) receives: Vec<usize>,
+    pub(super) holds: Vec<usize>,
+}
+
+/// What an operator did.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) process: usize,
+    pub(super) at: u64,
+    pub(super) what: SteerWhat,
+    pub(super) jobs: u64,
+    /// Which jobs it touched is certain.
+    pub(super) sure: bool,
 }
 
 /// A batch on its way.
@@ -36,8 +59,9 @@ pub(super) struct Send {
     pub(super) to: u64,
     /// The job that sends, as one of `holds`.
     pub(super) parent: Option<usize>,
-    /// There was not room enough when it was asked, or it was refused for that.
-    pub(super) full: bool,
+    /// There was not room enough when it was asked, or it was refused for that; `None` where nobody knows, since the capacity of
+    /// its queue is not in the history.
+    pub(super) full: Option<bool>,
     /// The kind of the error where it failed; `no answer` where there is none.
     pub(super) failed: Option<String>,
 }
@@ -87,7 +111,17 @@ pub(super) struct Job {
     /// How long after it was accepted it is due.
     pub(super) delay: u64,
     pub(super) accepted: Option<u64>,
-    pub(super) ended: Option<u64>,
+    /// What became of it, and when, in order.
+    pub(super) turns: Vec<(u64, Now)>,
+    /// What operators did to it, as some of `operations`.
+    pub(super) operations: Vec<usize>,
+}
+
+impl Job {
+    /// What had become of it by this moment; `None` before it was accepted.
+    pub(super) fn now(&self, at: u64) -> Option<Now> {
+        self.turns.iter().rev().find(|(when, _)| *when <= at).map(|(_, now)| *now)
+    }
 }
 
 /// A queue.
@@ -109,12 +143,14 @@ impl Story {
         let story = Self {
             processes,
             begin,
-            length: end - begin + 1,
+            length: (end - begin).saturating_add(1),
             sends: Vec::new(),
             receives: Vec::new(),
             holds: Vec::new(),
             jobs: HashMap::new(),
             queues: BTreeMap::new(),
+            operations: Vec::new(),
+            of: Vec::new(),
         };
         let mut teller = Teller { story, leases: HashMap::new(), levels: Levels::default() };
         for call in &calls {
@@ -123,10 +159,20 @@ impl Story {
         teller.ended()
     }
 
-    /// How many jobs were accepted and are not settled.
+    /// How many jobs are not settled at the end: what the queues hold then.
     pub(super) fn unsettled(&self) -> u64 {
-        let open = |job: &&Job| job.accepted.is_some() && job.ended.is_none();
-        self.jobs.values().filter(open).count() as u64
+        let last = self.queues.values().filter_map(|queue| queue.counts.last());
+        last.map(|(_, count)| *count).fold(0, u64::saturating_add)
+    }
+
+    /// When a lease was over at the latest: its time had passed, the next owner had the job, or it was out of circulation.
+    pub(super) fn over(&self, hold: &Hold) -> u64 {
+        let Some(job) = self.jobs.get(&hold.job) else { return hold.lease };
+        let owners = job.holds.iter().filter_map(|other| self.holds.get(*other));
+        let next = owners.map(|other| other.from);
+        let ends = job.turns.iter().filter(|(_, now)| *now != Now::Open).map(|(at, _)| *at);
+        let next = next.chain(ends).filter(|at| *at > hold.from);
+        next.chain([hold.lease]).min().unwrap_or(hold.lease)
     }
 }
 
@@ -138,7 +184,7 @@ struct Teller {
 
 impl Teller {
     fn since(&self, at_us: u64) -> u64 {
-        at_us - self.story.begin
+        at_us.saturating_sub(self.story.begin)
     }
 
     fn call(&mut self, call: &Call<'_>) {
@@ -170,14 +216,18 @@ impl Teller {
                     hold.extended.push((at, answer.clone()));
                 }
             }
-            (What::Settle { items }, Some(What::Settled { answers, .. })) => {
+            (What::Settle { items }, Some(What::Settled { answers, error, .. })) => {
+                if error.is_some() {
+                    self.levels.unanswered();
+                }
                 for (item, answer) in items.iter().zip(answers) {
                     self.settled(item, answer, at, self.since(call.asked));
                 }
             }
             (What::Steer(what), Some(What::Steered { jobs, error: None, .. })) => {
-                self.levels.steer(what, *jobs, at);
+                self.steered(call.process, what, *jobs, at);
             }
+            (What::Settle { .. } | What::Steer(_), _) => self.levels.unanswered(),
             _ => {}
         }
     }
@@ -189,6 +239,9 @@ impl Teller {
             Some(What::Sent { fates, error, .. }) => (fates.as_slice(), error.clone()),
             _ => (&[][..], Some("no answer".to_owned())),
         };
+        if error.is_some() && error.as_deref() != Some("full") {
+            self.levels.unanswered();
+        }
         let index = self.story.sends.len();
         let fate = |place: usize| fates.get(place).map_or("unknown", String::as_str);
         for (place, sent) in jobs.iter().enumerate() {
@@ -199,6 +252,7 @@ impl Teller {
             }
             if matches!(fate(place), "stored" | "parked") && job.accepted.is_none() {
                 job.accepted = Some(to);
+                job.turns.push((to, Now::Open));
                 (job.key, job.delay) = (sent.key.clone(), sent.delay_us);
                 job.queue.clone_from(queue);
                 self.levels.more(queue, sent.id, to);
@@ -219,7 +273,7 @@ impl Teller {
             from,
             to,
             parent,
-            full: error.as_deref() == Some("full"),
+            full: Some(error.as_deref() == Some("full")),
             failed: error,
         });
     }
@@ -229,8 +283,12 @@ impl Teller {
         let job = self.story.jobs.entry(receipt.id).or_default();
         if job.accepted.is_none() {
             job.accepted = Some(at);
+            job.turns.push((at, Now::Open));
             job.queue.clone_from(&receipt.queue);
             self.levels.more(&receipt.queue, receipt.id, at);
+        } else if job.turns.last().is_some_and(|(_, now)| *now == Now::Buried) {
+            job.turns.push((at, Now::Open));
+            self.levels.seen(&receipt.queue, receipt.id, at);
         }
         job.holds.push(index);
         self.leases.insert((receipt.id, receipt.token), index);
@@ -266,9 +324,35 @@ impl Teller {
         }
         if done && how.is_final() {
             self.levels.less(&receipt.queue, receipt.id, asked, how == How::Bury);
-            let job = self.story.jobs.entry(receipt.id).or_default();
-            job.ended = job.ended.or(Some(at));
+            let now = if how == How::Bury { Now::Buried } else { Now::Gone };
+            self.story.jobs.entry(receipt.id).or_default().turns.push((at, now));
+        } else if !done && answer != "lease_lost" {
+            self.levels.unanswered();
         }
+    }
+
+    fn steered(&mut self, process: usize, what: &SteerWhat, jobs: u64, at: u64) {
+        let index = self.story.operations.len();
+        let touched = self.levels.steer(what, jobs, at);
+        let named = match what {
+            SteerWhat::KickJob { id } | SteerWhat::Cancel { id } | SteerWhat::Delete { id } => {
+                (jobs > 0).then_some(*id)
+            }
+            _ => None,
+        };
+        if let Some(job) = named {
+            self.story.jobs.entry(job).or_default().operations.push(index);
+        }
+        let sure = touched.is_some();
+        for (id, now) in touched.into_iter().flatten() {
+            let job = self.story.jobs.entry(id).or_default();
+            job.turns.push((at, now));
+            if named.is_none() {
+                job.operations.push(index);
+            }
+        }
+        let what = what.clone();
+        self.story.operations.push(Operation { process, at, what, jobs, sure });
     }
 
     fn ended(self) -> Story {
@@ -277,9 +361,26 @@ impl Teller {
             story.queues.entry(name).or_default().counts = counts;
         }
         for send in &mut story.sends {
-            let Some(queue) = story.queues.get(&send.queue) else { continue };
-            let then = count(&queue.counts, send.from) + send.jobs.len() as u64;
-            send.full |= queue.capacity.is_some_and(|capacity| then > capacity);
+            let queue = story.queues.get(&send.queue);
+            let capacity = queue.and_then(|queue| queue.capacity);
+            send.full = match (send.full, queue.zip(capacity)) {
+                (Some(true), _) => Some(true),
+                (_, Some((queue, capacity))) => {
+                    let then = count(&queue.counts, send.from) + send.jobs.len() as u64;
+                    Some(then > capacity)
+                }
+                (_, None) => None,
+            };
+        }
+        story.of = vec![Done::default(); story.processes.len()];
+        for (number, send) in story.sends.iter().enumerate() {
+            story.of[send.process].sends.push(number);
+        }
+        for (number, receive) in story.receives.iter().enumerate() {
+            story.of[receive.process].receives.push(number);
+        }
+        for (number, hold) in story.holds.iter().enumerate() {
+            story.of[hold.process].holds.push(number);
         }
         story
     }

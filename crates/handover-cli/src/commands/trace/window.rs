@@ -4,7 +4,7 @@ use handover::JobId;
 
 use super::Trace;
 use super::story::Story;
-use crate::duration;
+use super::times::brief;
 use crate::failure::Failure;
 
 /// What is drawn.
@@ -44,7 +44,7 @@ impl Narrow {
         from = asked.from.map_or(from, micros);
         to = asked.to.map_or(to, micros).min(story.length);
         if from >= to {
-            let length = duration::show(std::time::Duration::from_micros(story.length));
+            let length = brief(story.length);
             return Err(Failure::usage("there is nothing between --from and --to")
                 .hint(format!("the history is {length} long")));
         }
@@ -75,21 +75,30 @@ impl Narrow {
     }
 }
 
-/// The job whose id this is, or begins or ends with it.
-fn find(story: &Story, text: &str) -> Result<JobId, Failure> {
+/// The most jobs that are told where several are meant.
+const CANDIDATES_MAX: usize = 5;
+
+/// The job whose id this is, or begins or ends with it, as pictures print it.
+fn find(story: &Story, asked: &str) -> Result<JobId, Failure> {
+    let text = asked.trim().trim_start_matches(['…', '.']).to_lowercase();
+    let text = text.as_str();
+    if text.is_empty() {
+        return Err(Failure::usage(format!("{asked:?} is no id"))
+            .hint("give the id of a job, or the beginning or the end of it"));
+    }
     let is = |id: &&JobId| {
         let id = id.to_string();
         id.starts_with(text) || id.ends_with(text)
     };
     let mut found: Vec<JobId> = story.jobs.keys().filter(is).copied().collect();
+    found.sort_unstable();
+    let few: Vec<String> = found.iter().take(CANDIDATES_MAX).map(JobId::to_string).collect();
     match (found.pop(), found.len()) {
         (Some(job), 0) => Ok(job),
         (None, _) => Err(Failure::nothing_found(format!("no job {text:?} in the history"))
             .hint("give its id, or the beginning or the end of it")),
-        (Some(_), more) => {
-            Err(Failure::usage(format!("{} jobs have {text:?}", more + 1))
-                .hint("give more of the id"))
-        }
+        (Some(_), more) => Err(Failure::usage(format!("{} jobs have {text:?}", more + 1))
+            .hint(format!("give more of the id, such as one of {}", few.join(", ")))),
     }
 }
 
@@ -99,7 +108,10 @@ fn life(story: &Story, job: JobId) -> Option<(u64, u64)> {
     let first = job.holds.iter().filter_map(|hold| story.holds.get(*hold));
     let sent = job.sent.and_then(|sent| story.sends.get(sent)).map(|sent| sent.from);
     let from = sent.into_iter().chain(first.clone().map(|hold| hold.from)).min()?;
-    let to = first.map(|hold| hold.to.unwrap_or(hold.lease)).chain(job.accepted).max()?;
+    let turned = job.turns.last().map(|(at, _)| *at);
+    let operated = super::job::operations(story, job).map(|(operation, _)| operation);
+    let to = first.map(|hold| hold.to.unwrap_or(hold.lease));
+    let to = to.chain(turned).chain(operated.map(|operation| operation.at)).max()?;
     let to = std::cmp::min(to, story.length);
     let space = to.saturating_sub(from) / 20 + 1;
     Some((from.saturating_sub(space), std::cmp::min(to + space, story.length)))
