@@ -102,6 +102,16 @@ test("a step is told by what it changed", () => {
   });
 });
 
+test("a step on a disk tells what the disk holds after it", () => {
+  const disk = [{ kind: "disk", name: "disk" }];
+  const writes = lane("ann", "ready", { does: "writes block 0 of", what: 0 });
+  const before = { ...state([writes], ["[0]"]), objects: disk };
+  const after = { ...state([writes], ["[0] cache 0: 7"]), objects: disk };
+  const step = { thread: 0, wakes: null, unasked: false, picks: null };
+  same(page.happened({ before, choice: step, after }).own, ["writes block 0 of disk, which holds [0] cache 0: 7 now"]);
+  same(page.happened({ before, choice: step, after: before }).own, ["writes block 0 of disk"]);
+});
+
 test("a lock that is taken in passing is told, and so is who is woken", () => {
   const step = { thread: 0, wakes: 1, unasked: false, picks: null };
   const before = state([

@@ -127,7 +127,10 @@
     if (choice.unasked) return `wakes unasked on ${before.objects[old.what].name}`;
     const does = page.does(before, old);
     if (choice.picks !== null) return does + picked(old, choice, after);
-    return old.op === "cell" ? `${does}: ${after.values[old.what]}` : does;
+    if (old.op === "cell") return `${does}: ${after.values[old.what]}`;
+    // What a write or a sync of a disk did is seen in what the disk and its cache hold.
+    const isWritten = before.objects[old.what]?.kind === "disk" && before.values[old.what] !== after.values[old.what];
+    return isWritten ? `${does}, which holds ${after.values[old.what]} now` : does;
   }
 
   /** The locks that were given back in the step: those held before, and one that was only taken in passing. */
