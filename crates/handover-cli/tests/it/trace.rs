@@ -392,6 +392,8 @@ fn an_owner_that_settles_late_is_told_when_its_lease_was_over() {
             ran.stdout.find("55 ms  00:00:00.055  200  its lease is over").expect(&ran.stdout);
         assert!(ran.stdout.find(end).expect(&ran.stdout) > over, "{ran:?}");
         assert!(ran.stdout.contains("with an owner  half within 50 ms"), "{ran:?}");
+        let note = "1 settlement came after the lease was lost";
+        assert_eq!(ran.stdout.contains(note), said == "lease_lost", "{ran:?}");
     }
 }
 
@@ -448,6 +450,33 @@ fn what_an_operator_does_is_told_and_counted() {
 }
 
 #[test]
+fn a_job_that_an_operator_cancels_is_not_with_its_owner_any_more() {
+    let folder = Folder::new();
+    let cancel = json!({ "event": "steer", "do": "cancel", "id": ONE });
+    let cancelled = json!({ "event": "steered", "call": 6, "jobs": 1 });
+    let sender = [declared(9), sent(1_000, 2_000, 4, ONE), [(19_000, cancel), (20_000, cancelled)]];
+    write(&folder, "h/1.jsonl", 100, &sender.concat());
+    let owner = [
+        taken(500, 5_000, 2, ONE, 1),
+        done(40_000, 41_000, 4, ONE, 1, "lease_lost"),
+        sent(90_000, 91_000, 6, OTHER),
+    ];
+    write(&folder, "h/2.jsonl", 200, &owner.concat());
+    let ran = folder.run(&["trace", "h", "--job", ONE]);
+    assert!(ran.done().contains("with an owner  half within 15 ms"), "{ran:?}");
+    assert!(ran.stdout.contains('x') && !ran.stdout.contains("settled nothing"), "{ran:?}");
+    // An owner that says nothing more has not let the lease pass either.
+    write(
+        &folder,
+        "h/2.jsonl",
+        200,
+        &[taken(500, 5_000, 2, ONE, 1), sent(90_000, 91_000, 4, OTHER)].concat(),
+    );
+    let ran = folder.run(&["trace", "h", "--job", ONE]);
+    assert!(!ran.done().contains("settled nothing"), "{ran:?}");
+}
+
+#[test]
 fn which_jobs_of_a_queue_came_back_is_told_only_where_it_is_certain() {
     let folder = Folder::new();
     let steer = |at: u64, call: u64, what: Value, jobs: u64| {
@@ -467,6 +496,11 @@ fn which_jobs_of_a_queue_came_back_is_told_only_where_it_is_certain() {
     ];
     write(&folder, "h/1.jsonl", 100, &events.concat());
     let story = |id: &str| folder.run(&["trace", "h", "--job", id]).done().to_owned();
+    assert!(
+        story(ONE).contains(" 5.5 ms  00:00:00.005  100  cancels it: buried"),
+        "{}",
+        story(ONE)
+    );
     let perhaps = "brings 1 buried job of mail back: perhaps this one; the history does not say";
     assert!(story(ONE).contains(perhaps) && story(OTHER).contains(perhaps), "{}", story(ONE));
     assert_eq!(folder.object(&["trace", "h"])["unsettled"], 1);

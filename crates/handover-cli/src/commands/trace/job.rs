@@ -41,7 +41,7 @@ fn told(story: &Story, id: JobId) -> Vec<Line> {
     }
     let holds: Vec<&Hold> = job.holds.iter().filter_map(|hold| story.holds.get(*hold)).collect();
     for hold in &holds {
-        had(&mut lines, story, hold);
+        had(&mut lines, story, job, hold);
     }
     for (operation, sure) in operations(story, job) {
         lines.push((operation.at, Some(operation.process), operated(operation, job, sure)));
@@ -133,7 +133,7 @@ fn sent(send: &Send, job: &Job, fate: &str) -> String {
 }
 
 /// What its owner did.
-fn had(lines: &mut Vec<Line>, story: &Story, hold: &Hold) {
+fn had(lines: &mut Vec<Line>, story: &Story, job: &Job, hold: &Hold) {
     let owner = Some(hold.process);
     lines.push((
         hold.from,
@@ -151,13 +151,20 @@ fn had(lines: &mut Vec<Line>, story: &Story, hold: &Hold) {
         (Some(to), Some(kind)) => {
             lines.push((to, owner, format!("{}: refused, {kind}", settled(hold.how))));
         }
-        (None, _) if hold.lease < story.length && story.over(hold) == hold.lease => {
+        (None, _) if hold.lease < story.length && !is_taken(story, job, hold) => {
             let lease = exact(hold.lease - hold.from);
             let said = format!("has settled nothing when its lease is over, {lease} later");
             lines.push((hold.lease, owner, said));
         }
         (None, _) => {}
     }
+}
+
+/// Whether an operator ended the lease before its time.
+fn is_taken(story: &Story, job: &Job, hold: &Hold) -> bool {
+    let its = job.operations.iter().filter_map(|number| story.operations.get(*number));
+    let mut within = its.filter(|one| hold.from < one.at && one.at <= hold.lease);
+    within.any(|one| !matches!(one.what, SteerWhat::KickJob { .. } | SteerWhat::Kick { .. }))
 }
 
 fn settled(how: Option<How>) -> &'static str {
