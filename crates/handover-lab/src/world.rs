@@ -7,7 +7,7 @@ use crate::op::{Kind, ObjectId, Op, ThreadId};
 use crate::trace::Span;
 use std::collections::VecDeque;
 use std::fmt::Debug;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -65,6 +65,13 @@ pub(crate) struct Thread {
     pub(crate) unwinds: bool,
 }
 
+/// What tells a state of it from others: the rest follows from this, or is only told.
+impl Hash for Thread {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.history, self.standing, self.yielded, self.blocked).hash(hasher);
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum State {
     /// A cell or an atomic.
@@ -111,7 +118,7 @@ impl Thing {
     }
 }
 
-/// The code of threads, which a copy of a world is without.
+/// The code of threads, in the one world that runs it.
 #[derive(Default)]
 pub(crate) struct Code {
     /// Of threads that are to begin.
@@ -120,12 +127,6 @@ pub(crate) struct Code {
     pub(crate) begins: Option<Body>,
     /// The coroutine that ran has come to the end of its body.
     pub(crate) ended: bool,
-}
-
-impl Clone for Code {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
 }
 
 /// One possible next step.
@@ -151,7 +152,6 @@ pub enum Wake {
     Picked(u32),
 }
 
-#[derive(Clone)]
 pub(crate) struct World {
     /// Of which execution; a copy is of the same.
     pub(crate) run: RunId,
@@ -197,6 +197,25 @@ impl World {
         };
         world.does(Effect::Spawns("main".into(), Location::caller()));
         world
+    }
+
+    /// A copy to change by effects alone: the code of threads that are to begin cannot be copied, and stays here.
+    pub(crate) fn without_code(&self) -> Self {
+        Self {
+            run: self.run,
+            threads: self.threads.clone(),
+            things: self.things.clone(),
+            current: self.current,
+            births: self.births.clone(),
+            code: Code::default(),
+            effects: self.effects.clone(),
+            now: self.now,
+            spans: self.spans.clone(),
+            abandoned: self.abandoned,
+            spurious_left: self.spurious_left,
+            patience: self.patience,
+            panic: self.panic.clone(),
+        }
     }
 
     pub(crate) fn spawn(
@@ -532,19 +551,9 @@ impl World {
 
     /// What tells this state from others, in 128 bits: the threads by what they have learnt, the objects by what they hold.
     pub(crate) fn key(&self) -> u128 {
-        let half = |seed: u64| {
-            let mut hasher = DefaultHasher::new();
-            seed.hash(&mut hasher);
-            self.spurious_left.hash(&mut hasher);
-            for thread in &self.threads {
-                (thread.history, thread.standing, thread.yielded, thread.blocked).hash(&mut hasher);
-            }
-            // By number: two threads that make one each in either order lead to two states, so that a number means the same on
-            // every way to a state.
-            self.things.hash(&mut hasher);
-            hasher.finish()
-        };
-        u128::from(half(1)) << 64 | u128::from(half(2))
+        // Things by number: two threads that make one each in either order lead to two states, so that a number means the same
+        // on every way to a state.
+        digest((self.spurious_left, &self.threads, &self.things))
     }
 }
 

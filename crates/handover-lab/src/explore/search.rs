@@ -122,7 +122,7 @@ impl<'a> Search<'a> {
     /// Depth first: the ways to the nodes are on the stack.
     fn walk(&mut self) {
         let start = self.execution();
-        let world = start.world().clone();
+        let world = start.world().without_code();
         self.live = Some((0, start));
         let mut stack: Vec<Stop> = self.arrive(world, None).1.into_iter().collect();
         while let Some(stop) = stack.last_mut() {
@@ -135,11 +135,11 @@ impl<'a> Search<'a> {
                 return;
             }
             let from = stop.node;
-            let mut world = stop.world.clone();
+            let mut world = stop.world.without_code();
             let mut ran = None;
             if !self.knows_step(&mut world, choice) {
                 let execution = self.run(from, choice);
-                world = execution.world().clone();
+                world = execution.world().without_code();
                 ran = Some(execution);
             }
             let (to, new) = self.arrive(world, Some((from, choice)));
