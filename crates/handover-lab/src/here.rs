@@ -1,5 +1,6 @@
 //! Which run the calling thread belongs to. Every primitive asks here, so that programs need not carry the run about.
 
+use crate::quiet::quietly;
 use crate::real::Pen;
 use crate::world::World;
 use std::cell::RefCell;
@@ -38,21 +39,6 @@ impl Run {
 
 thread_local! {
     static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
-}
-
-thread_local! {
-    static SAID: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-/// Keeps what a panic of an explored thread says, for the case that it is left in the midst of it.
-pub(crate) fn says(text: String) {
-    SAID.set(text);
-}
-
-/// What the last panic of an explored thread said.
-pub(crate) fn said_last() -> String {
-    let said = SAID.with_borrow(Clone::clone);
-    if said.is_empty() { "a panic without a text".to_owned() } else { said }
 }
 
 /// The run of the calling thread; none for a program that just runs.
@@ -104,5 +90,5 @@ fn with<R>(run: Run, work: impl FnOnce() -> R) -> R {
         }
     }
     let _leave = Leave(RUN.replace(Some(run)));
-    work()
+    quietly(work)
 }

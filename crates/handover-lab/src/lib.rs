@@ -1,6 +1,6 @@
 //! The engine of the lessons: primitives that look like std's and run in two ways without a change of the program.
 //!
-//! Outside an exploration they are std's, and record what happens for [`record`]. Under [`explore`] every
+//! Outside an exploration they are std's, and record what happens for [`record`]. Under [`explore()`] every
 //! operation is a step that the explorer grants: it runs a program under all schedules up to a stated bound, and says which
 //! break it and what it did not look at. Pictures of both are in [`picture`].
 //!
@@ -42,17 +42,43 @@
 //! `examples/own.rs` is a longer one with its repair, which `handover learn --file` prints; the book's chapter `Write your own`
 //! says what a model may contain.
 
-pub mod chance;
-mod effect;
-mod explore;
-mod here;
-mod op;
-pub mod picture;
-mod real;
-pub mod sync;
+// A map, in reading order; the blank lines keep it.
+
+// What programs are written with. Every operation asks `here` which run it is part of.
 pub mod thread;
-mod trace;
+
+// Cells, mutexes, conditions, semaphores, buffers, disks.
+pub mod sync;
+
+// What the program cannot know, as a step.
+pub mod chance;
+
+// The words: threads, objects, operations.
+mod op;
+
+// Which run the calling thread belongs to: explored, recorded, or none.
+mod here;
+
+// A run on real threads, written down.
+mod real;
+
+// One explored execution: its threads, its objects, and which steps are possible.
 mod world;
+
+// What a thread's code changes in that world between two steps.
+mod effect;
+
+// The search through all schedules, and the replay of one.
+mod explore;
+
+// What a panic of a run says, kept from being printed.
+mod quiet;
+
+// What a run did and how it ended, explored or recorded.
+mod trace;
+
+// A trace as text, as a drawing, and for a trace viewer.
+pub mod picture;
 
 pub use explore::{
     Bounds, Choice, Exploration, Graph, Lane, Misfit, Moment, Node, Replay, Sleeper, Wake, explore,
@@ -61,10 +87,3 @@ pub use explore::{
 pub use op::{Kind, ObjectId, Op, ThreadId};
 pub use real::record;
 pub use trace::{End, Span, Trace, Unit};
-
-/// What a panic said.
-fn said(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a text".to_owned())
-}

@@ -6,6 +6,7 @@
 
 use crate::here::{self, RunId};
 use crate::op::{Kind, ObjectId, Op, ThreadId};
+use crate::quiet::{keep_quiet, said};
 use crate::trace::{End, Span, Trace, Unit};
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -72,11 +73,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A program that has not ended by then, such as one in a deadlock, is left behind with its threads: Rust cannot end a thread
 /// from outside. What it did until then is in the trace, with the operations that it waits for.
 ///
+/// A panic of one of its threads is told by the trace, and not printed: the first call sets a hook for panics, which calls the one
+/// that was there for every other thread.
+///
 /// # Panics
 ///
 /// If the system cannot start a thread.
 #[must_use]
 pub fn record(program: fn(), limit: Duration) -> Trace {
+    keep_quiet();
     let recording = Arc::new(Recording {
         run: RunId::new(),
         began: now(),
@@ -194,7 +199,7 @@ impl Pen {
         match panic::catch_unwind(AssertUnwindSafe(|| here::writing(self, body))) {
             Ok(value) => Some(value),
             Err(payload) => {
-                lock(&recording.panic).get_or_insert((id, crate::said(&*payload)));
+                lock(&recording.panic).get_or_insert((id, said(&*payload)));
                 None
             }
         }

@@ -5,19 +5,15 @@ use super::search::Bounds;
 use crate::effect::{Cue, Effect};
 use crate::here;
 use crate::op::ThreadId;
+use crate::quiet::{keep_quiet, said};
 use crate::world::{Body, Choice, World};
 use generator::{Generator, Gn};
-use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::cell::{Ref, RefCell, RefMut};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
-use std::sync::Once;
 
 /// In machine words. The programs are small; a thread that overruns it meets the guard page.
 const STACK_WORDS: usize = 0x2000;
-
-thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
 
 type Coroutine = Generator<'static, (), ()>;
 
@@ -106,9 +102,7 @@ impl Execution {
             coroutine
         };
         let cue = self.world.borrow().cue();
-        QUIET.set(true);
         here::within(&self.world, || coroutine.resume());
-        QUIET.set(false);
         let mut world = self.world.borrow_mut();
         world.shows_value();
         if let Some(effects) = &mut world.effects {
@@ -155,21 +149,6 @@ fn shell(body: Body) {
     let mut world = world.borrow_mut();
     world.code.ended = true;
     if !world.abandoned {
-        world.does(Effect::Ends(ended.err().map(|payload| crate::said(&*payload))));
+        world.does(Effect::Ends(ended.err().map(|payload| said(&*payload))));
     }
-}
-
-/// A broken assertion is a finding here, and told as one: the default hook would print each of thousands.
-fn keep_quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if QUIET.get() {
-                here::says(crate::said(info.payload()));
-            } else {
-                before(info);
-            }
-        }));
-    });
 }

@@ -16,6 +16,7 @@ pub use semaphore::Semaphore;
 use crate::effect::{Effect, digest};
 use crate::here::{self, Run, RunId};
 use crate::op::{Kind, ObjectId, Op};
+use crate::quiet::said_last;
 use crate::world::{Answer, State};
 use std::cell::Cell;
 use std::fmt::{self, Debug};
@@ -115,11 +116,8 @@ fn does_at_once(op: Op, place: &'static Location<'static>) -> bool {
     let Some(world) = here::world() else { return false };
     let waits_for_nobody =
         matches!(op, Op::Write(_) | Op::NotifyAll(_) | Op::Release(_) | Op::Close(_) | Op::Yield);
-    let effect = if waits_for_nobody {
-        Effect::AtOnce(op, place)
-    } else {
-        Effect::Leaves(here::said_last())
-    };
+    let effect =
+        if waits_for_nobody { Effect::AtOnce(op, place) } else { Effect::Leaves(said_last()) };
     world.borrow_mut().does(effect);
     waits_for_nobody
 }

@@ -41,7 +41,8 @@ fn a_condition_made_outside_of_an_exploration_is_refused_in_it() {
 #[test]
 fn an_object_of_another_execution_is_refused() {
     static CELL: LazyLock<Shared<u32>> = LazyLock::new(|| Shared::new("cell", 0));
-    explore(|| LazyLock::force(&CELL).write(0), Bounds::default());
+    let first = explore(|| CELL.write(0), Bounds::default());
+    assert_eq!((first.broken, first.complete), (0, true), "{first:?}");
     let said = refused(|| {
         Shared::new("of its own", 0).write(0);
         CELL.write(1);

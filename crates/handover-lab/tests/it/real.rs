@@ -44,6 +44,21 @@ fn a_panic_is_told_with_its_thread() {
     );
     let Some(End::Panicked { thread: 1, said }) = trace.end else { panic!("{:?}", trace.end) };
     assert!(said.contains("out of luck"));
+    let bystander = std::thread::spawn(|| panic!("in no recording"));
+    bystander.join().unwrap_err();
+}
+
+#[test]
+fn a_panic_of_a_recorded_thread_is_printed_no_more_and_that_of_another_is() {
+    // The hook is the process's, and other tests' too: in a process of its own.
+    let other = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "real::a_panic_is_told_with_its_thread", "--nocapture"])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&other.stderr);
+    assert!(other.status.success(), "{printed}");
+    assert!(!printed.contains("out of luck") && !printed.contains("was joined"), "{printed}");
+    assert!(printed.contains("in no recording"), "{printed}");
 }
 
 #[test]
