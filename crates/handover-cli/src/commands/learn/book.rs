@@ -1,7 +1,6 @@
-//! The lessons as chapters of the book, with their pictures: the same words, counts and schedules as in a terminal (`page.rs`),
-//! as Markdown and SVG, and the page of `web/` beside them. What is written depends on nothing but the lessons, so a test can
-//! tell whether the book is stale. The pages about the lessons that are written by hand stand beside the chapters and are not
-//! touched.
+//! The lessons as chapters of the book, with their pictures: the parts of `layout.rs` as Markdown and SVG, as `page.rs` has them
+//! in a terminal; and the page of `web/` beside them. What is written depends on nothing but the lessons, so a test can tell
+//! whether the book is stale. The pages about the lessons that are written by hand stand beside the chapters and are not touched.
 
 use std::fs;
 use std::path::Path;
@@ -9,9 +8,8 @@ use std::path::Path;
 use handover_lab::picture::{Picture, svg};
 use handover_lessons::{Lesson, Program, all};
 
-use super::find::is_exercise;
-use super::looked::Looked;
-use super::page::{HOW_TO_READ, REAL_WORK, go_on, history};
+use super::layout::{self, Block, Only, is_first};
+use super::looked::history;
 use super::web;
 use crate::app::App;
 use crate::failure::Failure;
@@ -44,9 +42,12 @@ pub(super) fn write_book(app: &App, folder: &Path) -> Result<(), Failure> {
 fn files() -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = Vec::new();
     for lesson in all() {
-        let mut chapter = Chapter { text: String::new(), pictures: Vec::new() };
-        chapter.write(lesson)?;
-        files.push((format!("{}.md", stem(lesson)), chapter.text.into_bytes()));
+        let mut chapter = Chapter { lesson, text: String::new(), pictures: Vec::new() };
+        for part in layout::parts(lesson, Only::Chapter, Program::bounds)? {
+            chapter.write(part)?;
+        }
+        let text = format!("{}\n", chapter.text.trim_end());
+        files.push((format!("{}.md", stem(lesson)), text.into_bytes()));
         files.extend(
             chapter.pictures.into_iter().map(|(name, picture)| (name, picture.into_bytes())),
         );
@@ -61,108 +62,91 @@ fn stem(lesson: &Lesson) -> String {
 }
 
 /// One chapter, as it grows, and the pictures that it shows.
-struct Chapter {
+struct Chapter<'a> {
+    lesson: &'a Lesson,
     text: String,
     pictures: Vec<(String, String)>,
 }
 
-impl Chapter {
-    fn write(&mut self, lesson: &Lesson) -> Result<(), Failure> {
-        let number = lesson.number;
-        self.block(&format!("# {number:02} {}: {}", lesson.name, prose(lesson.line)));
-        self.block("## The question");
-        self.paragraphs(lesson.question);
-        if let Some(hint) = lesson.hint {
-            self.block("## A hint");
-            self.paragraphs(hint);
-        }
-        let hidden = |program: &&Program| is_exercise(lesson) && !program.wrong;
-        for program in lesson.programs.iter().filter(|program| !hidden(program)) {
-            let kind = if program.wrong { "Wrong" } else { "Right" };
-            self.block(&format!("## {kind}: {}", prose(program.name)));
-            self.program(lesson, program)?;
-        }
-        if is_exercise(lesson) {
-            self.block("## Right: yours to find");
-            self.block(
+impl Chapter<'_> {
+    fn write(&mut self, part: Block) -> Result<(), Failure> {
+        let (number, name) = (self.lesson.number, self.lesson.name);
+        match part {
+            Block::Title => {
+                self.block(&format!("# {number:02} {name}: {}", prose(self.lesson.line)));
+            }
+            Block::Heading(words) => self.block(&format!("## {}", prose(&words))),
+            Block::Subheading(words) => self.block(&format!("### {words}")),
+            Block::Words(words) => self.paragraphs(&words),
+            Block::Source(source) => self.block(&format!("```rust,ignore\n{source}\n```")),
+            Block::Steps(picture) => self.steps(&picture),
+            // `overview.md` says it.
+            Block::HowToReadSteps => {}
+            Block::Lanes(program, picture) => {
+                let says = prose(&format!("The lanes of {}", picture.title));
+                self.picture(&format!("{number:02}-{program}.svg"), &says, svg::svg(&picture));
+            }
+            Block::Play(program) => self.play(program),
+            Block::YoursToFind => self.block(
                 "Write it, and let the explorer judge it: [write your own](write-your-own.md) shows how.",
-            );
-            for program in lesson.programs.iter().filter(hidden) {
+            ),
+            Block::Folded(parts) => {
                 self.block(
                     "<details>\n<summary>One that is right, its proof and its picture</summary>",
                 );
-                self.program(lesson, program)?;
+                for part in parts {
+                    self.write(part)?;
+                }
                 self.block("</details>");
             }
+            Block::History => {
+                let says = "What each process did, and how full the queue was";
+                let (_, drawn) = history(self.lesson, false)?;
+                self.picture(&format!("{number:02}-history.svg"), says, drawn);
+            }
+            Block::Measured(_) => {
+                self.block("## Measured on your machine");
+                self.block(&format!(
+                    "`handover learn {number:02}` measures what a schedule cannot show, and prints it with the lesson."
+                ));
+            }
+            Block::Places => {
+                for place in self.lesson.places {
+                    let (file, symbol) = (place.file, place.symbol);
+                    self.block(&format!("- `{file}`, at `{symbol}`: {}", prose(place.says)));
+                }
+            }
+            Block::GoOn(commands) => {
+                let told = |(words, does)| format!("handover learn {words:<27} # {does}");
+                let lines: Vec<String> = commands.into_iter().map(told).collect();
+                self.block(&format!("```sh\n{}\n```", lines.join("\n")));
+            }
         }
-        self.end(lesson);
         Ok(())
     }
 
-    /// What to look at, the source, what its schedules come to, and the picture.
-    fn program(&mut self, lesson: &Lesson, program: &Program) -> Result<(), Failure> {
-        self.paragraphs(program.says);
-        self.block(&format!("```rust,ignore\n{}\n```", program.source()));
-        let looked = Looked::at(lesson, program, &program.bounds())?;
-        self.block(&format!("### {}", looked.heading()));
-        self.paragraphs(&looked.counted);
-        let picture = &looked.picture;
-        if looked.found.shortest.is_some() {
-            self.block(&table(picture));
-        }
-        if looked.found.shortest.is_some() {
-            let verdict = picture.verdict.trim_end_matches('.').to_owned();
-            let ends = [vec![verdict], picture.circle_told()].concat().join("; ");
-            let ends = format!("How it ends: {ends}.");
-            self.block(&prose(&ends));
-        }
-        if picture.length > 1 {
-            self.block("### The picture");
-            if let Some(example) = looked.example() {
-                self.block(example);
-            }
-            let name = format!("{:02}-{}.svg", lesson.number, program.name);
-            self.block(&format!(
-                "![{}]({name})",
-                prose(&format!("The lanes of {}", picture.title))
-            ));
-            self.pictures.push((name, svg::svg(picture)));
-        }
-        let first = lesson.wrong().is_some_and(|first| first.name == program.name);
-        let challenge = if first { format!(" {}", prose(lesson.challenge)) } else { String::new() };
+    fn steps(&mut self, picture: &Picture) {
+        self.block(&table(picture));
+        let verdict = picture.verdict.trim_end_matches('.').to_owned();
+        let ends = [vec![verdict], picture.circle_told()].concat().join("; ");
+        self.block(&prose(&format!("How it ends: {ends}.")));
+    }
+
+    fn picture(&mut self, name: &str, says: &str, drawn: String) {
+        self.block(&format!("![{says}]({name})"));
+        self.pictures.push((name.to_owned(), drawn));
+    }
+
+    fn play(&mut self, program: &Program) {
+        let challenge = if is_first(self.lesson, program) {
+            format!(" {}", prose(self.lesson.challenge))
+        } else {
+            String::new()
+        };
         self.block(&format!(
             "[You are the scheduler]({PLAY}/index.html#{:02}/{}): choose who takes each step.{challenge}",
-            lesson.number, program.name
+            self.lesson.number, program.name
         ));
-        Ok(())
-    }
-
-    fn end(&mut self, lesson: &Lesson) {
-        if let Some((_, picture)) = history(lesson, false) {
-            self.block(&format!("## {REAL_WORK}"));
-            self.paragraphs(HOW_TO_READ);
-            let name = format!("{:02}-history.svg", lesson.number);
-            self.block(&format!("![What each process did, and how full the queue was]({name})"));
-            self.pictures.push((name, picture));
-        }
-        if lesson.measure.is_some() {
-            self.block("## Measured on your machine");
-            self.block(&format!(
-                "`handover learn {:02}` measures what a schedule cannot show, and prints it with the lesson.",
-                lesson.number
-            ));
-        }
-        self.block("## In handover");
-        for place in lesson.places {
-            let (file, symbol) = (place.file, place.symbol);
-            self.block(&format!("- `{file}`, at `{symbol}`: {}", prose(place.says)));
-        }
-        self.block("## Go on");
-        let told = |(words, does)| format!("handover learn {words:<27} # {does}");
-        let lines: Vec<String> = go_on(lesson).into_iter().map(told).collect();
-        self.block(&format!("```sh\n{}\n```", lines.join("\n")));
-        self.text.truncate(self.text.trim_end().len());
-        self.text.push('\n');
     }
 
     fn paragraphs(&mut self, text: &str) {

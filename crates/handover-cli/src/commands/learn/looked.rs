@@ -6,6 +6,7 @@ use handover_lab::{Bounds, Choice, Exploration, Kind, Misfit, Replay, explore, r
 use handover_lessons::{Lesson, Program};
 
 use super::title;
+use crate::commands::trace;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -79,6 +80,15 @@ fn no_fit(program: &Program, misfit: &Misfit) -> Failure {
         format!("a schedule of {} cannot be run again: {misfit}", program.name),
     )
     .hint("this is a mistake of handover's: please report it")
+}
+
+/// The picture of a lesson's history, as text and as SVG.
+///
+/// # Errors
+/// Where it has none, or it cannot be drawn.
+pub(super) fn history(lesson: &Lesson, color: bool) -> Result<(String, String), Failure> {
+    let text = lesson.history().ok_or_else(|| Failure::nothing_found("there is no history"))?;
+    trace::drawn(lesson.name, text, color)
 }
 
 /// A schedule in which the threads take turns as far as they can: an example of how a program ends.

@@ -1,7 +1,7 @@
 //! `handover learn`: the lessons, and what their programs do under schedules of the student's choice.
 //!
-//! In reading order: `find.rs` (which lesson is meant), `looked.rs` (what all schedules of a program come to), `page.rs` (a
-//! lesson as text), `book.rs` (all lessons as chapters), `wrap.rs` (lines that fit a terminal), `explore.rs` (all schedules of a
+//! In reading order: `find.rs` (which lesson is meant), `looked.rs` (what all schedules of a program come to), `layout.rs`
+//! (the parts of a lesson), `page.rs` (them as text), `book.rs` (them as chapters), `wrap.rs` (lines that fit a terminal), `explore.rs` (all schedules of a
 //! program, printed), `schedule.rs` (one schedule as a file), `run.rs` (one run, and its picture), `progress.rs` (what a student
 //! has done), `own.rs` (a model of the student's own), `web/` (the page on which the student is the scheduler). The lessons
 //! themselves are a crate of their own, and so is what runs them.
@@ -9,6 +9,7 @@
 mod book;
 mod explore;
 mod find;
+mod layout;
 mod looked;
 mod own;
 mod page;
@@ -142,9 +143,9 @@ impl Learn {
             }
         } else {
             let only = match program {
-                Some(program) => page::Only::One(program),
-                None if self.solution => page::Only::Solution,
-                None => page::Only::Page,
+                Some(program) => layout::Only::One(program),
+                None if self.solution => layout::Only::Solution,
+                None => layout::Only::Page,
             };
             page::lesson(app, lesson, only, &self)?
         };
