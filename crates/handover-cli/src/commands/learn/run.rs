@@ -68,11 +68,7 @@ pub(super) fn real(
     program: &Program,
     asked: &Learn,
 ) -> Result<(), Failure> {
-    // A panic of the program is told as its end; the default hook would tell it in its own way before.
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
     let trace = record(program.run, asked.limit);
-    std::panic::set_hook(before);
     let picture = picture::of_trace(&title(lesson, program), &trace);
     draw(app, &picture, asked)?;
     let answer = json!({
