@@ -97,7 +97,7 @@ anything that was written to it since; and whoever still runs writes and syncs n
             symbol: "pub(crate) fn write_over",
             says: "After a failed sync of SQLite's write-ahead log nothing is confirmed until all that is in the log has been \
                    read, written over itself, and synced. No process has a copy of all of it, for several write it: so what is \
-                   written over it is what the system still shows.",
+                   written over it is what the system still shows, and only if its checksums are right.",
         },
         Place {
             file: "crates/handover/src/results/file/store.rs",
