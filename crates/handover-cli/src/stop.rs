@@ -1,4 +1,5 @@
-//! Signals that stop a worker: the first SIGINT (Ctrl-C) or SIGTERM lets what runs finish, the second stops that too.
+//! Signals that end a command. For a worker the first SIGINT (Ctrl-C) or SIGTERM lets what runs finish, the second stops
+//! that too.
 
 use std::io;
 
@@ -51,15 +52,17 @@ impl Drop for Stopping {
     }
 }
 
+/// SIGINT (Ctrl-C) and SIGTERM, heard from the moment it is made.
 #[cfg(unix)]
-struct Signals {
+#[derive(Debug)]
+pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -67,7 +70,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -75,16 +78,18 @@ impl Signals {
     }
 }
 
+/// Ctrl-C, heard from the moment it is made.
 #[cfg(not(unix))]
-struct Signals(tokio::signal::windows::CtrlC);
+#[derive(Debug)]
+pub(crate) struct Signals(tokio::signal::windows::CtrlC);
 
 #[cfg(not(unix))]
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         tokio::signal::windows::ctrl_c().map(Self)
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         _ = self.0.recv().await;
     }
 }

@@ -100,7 +100,7 @@ fn a_port_that_is_in_use_is_told_with_what_to_do() {
     drop(taken);
     let served = Served::start(&folder, &["--port", &port]);
     assert_eq!(served.host(), format!("127.0.0.1:{port}"));
-    served.stop();
+    assert_eq!(served.stop().code(), Some(0), "Ctrl-C is heard as soon as the address is told");
     for words in
         [&["--port", "1"][..], &["--web", "--port", "70000"], &["--web", "02", "--explore"]]
     {

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::failure::Failure;
+use crate::stop::Signals;
 
 /// What one browser may take from the others.
 const LIMITS: Limits = Limits {
@@ -56,6 +57,8 @@ pub(super) struct Server {
     listener: TcpListener,
     address: SocketAddr,
     files: Arc<Files>,
+    /// Heard before the address is told: whoever has it may end the server at once.
+    signals: Option<Signals>,
 }
 
 /// The files by the paths of requests.
@@ -78,7 +81,8 @@ impl Server {
         })?;
         let address = listener.local_addr().map_err(|error| Failure::io("the port", &error))?;
         let files = Arc::new(Files::new(address.port(), super::files()));
-        Ok(Self { listener, address, files })
+        // Where signals cannot be heard they end the program by themselves.
+        Ok(Self { listener, address, files, signals: Signals::listen().ok() })
     }
 
     pub(super) fn url(&self) -> String {
@@ -87,10 +91,16 @@ impl Server {
 
     /// Answers until Ctrl-C.
     pub(super) async fn run(self) {
+        let mut signals = self.signals;
+        let stopped = async {
+            match &mut signals {
+                Some(signals) => signals.next().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = accept(self.listener, self.files, LIMITS) => {}
-            // Where the signal cannot be heard it ends the program by itself.
-            Ok(()) = tokio::signal::ctrl_c() => {}
+            () = stopped => {}
         }
     }
 }
