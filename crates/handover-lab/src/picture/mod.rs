@@ -41,8 +41,9 @@ pub use from::{of_replay, of_trace};
 /// ann  ████████
 /// bob      ████████████
 /// mail ▄▄▄▄▇▇▇▇▄▄▄▄▄▄▄▄
+///      ╵0
 /// █ has a job   0 to 3 µs
-/// ▂▄▇ how many it holds  mail: at most 2, capacity 2
+/// ▂▄▇ how many it holds  mail: highest seen 2, capacity 2
 ///    => two jobs, two owners
 /// ");
 /// ```
