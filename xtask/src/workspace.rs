@@ -147,7 +147,7 @@ pub(crate) fn members(root: &Path) -> Result<Vec<Member>, String> {
         .map(|entry| format!("crates/{}", entry.file_name().to_string_lossy()))
         .collect();
     dirs.sort();
-    for extra in ["bench", "xtask"] {
+    for extra in ["bench", "lessons", "xtask"] {
         if root.join(extra).join("Cargo.toml").is_file() {
             dirs.push(extra.to_owned());
         }
