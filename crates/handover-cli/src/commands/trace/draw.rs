@@ -167,11 +167,7 @@ fn mark(story: &Story, verdict: &Verdict<'_>, narrow: &Narrow, lanes: &mut Lanes
 
 /// The queues to which somebody sends, and nobody knows whether there was room: the first of them.
 fn unknown<'s>(story: &'s Story, narrow: &Narrow) -> impl Iterator<Item = &'s str> {
-    let drawn = |send: &&super::story::Send| {
-        send.full.is_none()
-            && narrow.has_queue(&send.queue)
-            && send.jobs.iter().any(|(job, _)| narrow.has_job(*job))
-    };
+    let drawn = |send: &&super::story::Send| send.full.is_none() && narrow.has_send(send);
     let queues: BTreeSet<&str> =
         story.sends.iter().filter(drawn).map(|send| send.queue.as_str()).collect();
     queues.into_iter().take(UNKNOWN_MAX)

@@ -50,14 +50,13 @@ fn lines(kind: u8, job: u8, token: u64, answer: u8) -> (Value, Value) {
         ),
         _ => {
             let id = id(job);
-            let steer = match token {
+            let mut steer = match token {
                 1 => json!({ "do": "kick_job", "id": id }),
                 2 if job > 2 => json!({ "do": "cancel", "id": id }),
                 2 => json!({ "do": "delete", "id": id }),
                 _ if job > 2 => json!({ "do": "kick", "queue": "mail", "max": 2 }),
                 _ => json!({ "do": "purge", "queue": "mail", "state": "ready" }),
             };
-            let mut steer = steer;
             steer["event"] = json!("steer");
             (steer, json!({ "event": "steered", "jobs": answer % 3 }))
         }

@@ -123,9 +123,8 @@ impl Lanes {
         if let Some(all) = folded.and_then(|place| self.lanes.get_mut(place)) {
             all.segments = together(std::mem::take(&mut all.segments));
         }
-        let moved = |(what, lane): (usize, usize)| Some((what, *to.get(lane)?));
-        self.of_hold = old.of_hold.into_iter().filter_map(moved).collect();
-        self.of_sender = old.of_sender.into_iter().filter_map(moved).collect();
+        self.of_hold = moved(old.of_hold, &to);
+        self.of_sender = moved(old.of_sender, &to);
     }
 
     /// Keeps so many lanes: first those on which something is broken, then those on which somebody waits, then those with jobs.
@@ -177,10 +176,14 @@ impl Lanes {
         for lane in &mut self.lanes {
             lane.segments = together(std::mem::take(&mut lane.segments));
         }
-        let moved = |(what, lane): (usize, usize)| Some((what, *to.get(lane)?));
-        self.of_hold = old.of_hold.into_iter().filter_map(moved).collect();
-        self.of_sender = old.of_sender.into_iter().filter_map(moved).collect();
+        self.of_hold = moved(old.of_hold, &to);
+        self.of_sender = moved(old.of_sender, &to);
     }
+}
+
+/// The same things, in the lanes that theirs have become.
+fn moved(places: HashMap<usize, usize>, to: &[usize]) -> HashMap<usize, usize> {
+    places.into_iter().filter_map(|(what, lane)| Some((what, *to.get(lane)?))).collect()
 }
 
 /// Whether a process sends so much, or waits so long for it, that it needs a lane for that. Else it is drawn among its jobs.
@@ -191,11 +194,7 @@ fn is_much(sends: &[Segment], length: u64) -> bool {
 
 /// What is sent by nobody's job.
 fn sent(story: &Story, narrow: &Narrow, process: usize) -> Vec<Segment> {
-    let is_drawn = |send: &&Send| {
-        send.parent.is_none()
-            && narrow.has_queue(&send.queue)
-            && send.jobs.iter().any(|(job, _)| narrow.has_job(*job))
-    };
+    let is_drawn = |send: &&Send| send.parent.is_none() && narrow.has_send(send);
     let its = story.of[process].sends.iter().filter_map(|send| story.sends.get(*send));
     let mut sends: Vec<&Send> = its.filter(is_drawn).collect();
     sends.sort_by_key(|send| send.from);

@@ -3,7 +3,7 @@
 use handover::JobId;
 
 use super::Trace;
-use super::story::Story;
+use super::story::{Send, Story};
 use super::times::brief;
 use crate::failure::Failure;
 
@@ -57,6 +57,11 @@ impl Narrow {
 
     pub(super) fn has_job(&self, job: JobId) -> bool {
         self.job.is_none_or(|one| one == job)
+    }
+
+    /// Whether any of its jobs is asked for.
+    pub(super) fn has_send(&self, send: &Send) -> bool {
+        self.has_queue(&send.queue) && send.jobs.iter().any(|(job, _)| self.has_job(*job))
     }
 
     pub(super) fn length(&self) -> u64 {
